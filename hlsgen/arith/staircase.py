@@ -1,0 +1,497 @@
+"""Integer step functions, and the hardware forms that compute them.
+
+A row is one function (`Steps`), for instance that of one output channel. A realisation computes
+several rows on hardware of one shape, with constants of its own per row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hlsgen.arith.format import IntFormat
+from hlsgen.arith.signed_digit import csd_weight
+
+# int64, or Python ints (dtype object) where values reach INT64_LIMIT; operators are the same.
+IntArray: TypeAlias = NDArray[np.int64]
+INT64_LIMIT = 1 << 62
+# Words x bits a RAMB18E2 can be read as. Source: AMD UG573, block RAM port widths.
+BRAM18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+
+
+def int_array(values: Sequence[int]) -> IntArray:
+    """The integers as int64 if all are below 2^62 in magnitude, else as Python ints."""
+    wide: IntArray = np.array(values, dtype=object)
+    return wide.astype(np.int64) if magnitude(wide) < INT64_LIMIT else wide
+
+
+def magnitude(values: IntArray) -> int:
+    """The largest |v|, 0 for an empty array."""
+    return max(abs(int(values.min())), abs(int(values.max()))) if values.size else 0
+
+
+def widen(values: IntArray, bound: int) -> IntArray:
+    """The same integers, in a type in which results up to `bound` are exact."""
+    return values if bound < INT64_LIMIT else values.astype(object)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """c(n) = first + sum of jump[j] over t[j] <= n, for n in [lo, hi].
+
+    `t` ascends strictly within (lo, hi]; no jump is 0.
+    """
+
+    lo: int
+    hi: int
+    first: int
+    t: IntArray
+    jump: IntArray
+
+    def __post_init__(self) -> None:
+        if self.lo > self.hi or self.t.shape != self.jump.shape:
+            raise ValueError("a staircase needs lo <= hi and one jump for each step")
+        if self.t.size and not (
+            self.lo < self.t[0]
+            and self.t[-1] <= self.hi
+            and (self.t[1:] > self.t[:-1]).all()
+            and self.jump.all()
+        ):
+            raise ValueError("steps must ascend within (lo, hi], and none may be empty")
+
+    @classmethod
+    def from_codes(cls, lo: int, codes: IntArray) -> Steps:
+        """c(lo + i) = codes[i]."""
+        jump = codes[1:] - codes[:-1]
+        at = np.flatnonzero(jump)
+        hi = lo + len(codes) - 1
+        t = widen(at, max(abs(lo), abs(hi))) + (lo + 1)
+        return cls(lo, hi, int(codes[0]), t, jump[at])
+
+    @property
+    def codes(self) -> IntArray:
+        """The code before the first step and after each step."""
+        rise = np.concatenate((np.zeros(1, self.jump.dtype), np.cumsum(self.jump)))
+        return widen(rise, abs(self.first)) + self.first
+
+    @property
+    def last(self) -> int:
+        """c(hi)."""
+        return self.first + int(self.jump.sum())
+
+    @property
+    def min_code(self) -> int:
+        """The least c(n)."""
+        return int(self.codes.min())
+
+    @property
+    def max_code(self) -> int:
+        """The greatest c(n)."""
+        return int(self.codes.max())
+
+    @property
+    def monotone(self) -> int:
+        """1 if c never falls (a constant too), -1 if it never rises, else 0."""
+        if not self.t.size or self.jump.min() > 0:
+            return 1
+        return -1 if self.jump.max() < 0 else 0
+
+    def evaluate(self, n: IntArray) -> IntArray:
+        """c(n) for n in [lo, hi]."""
+        return self.codes[np.searchsorted(self.t, n, side="right")]
+
+    def mirrored(self) -> Steps:
+        """The staircase of n -> c(-n)."""
+        return Steps(-self.hi, -self.lo, self.last, 1 - self.t[::-1], -self.jump[::-1])
+
+    def clipped(self, qlo: int, qhi: int) -> Steps:
+        """The staircase of n -> clip(c(n), qlo, qhi)."""
+        codes = self.codes.clip(qlo, qhi)
+        jump = codes[1:] - codes[:-1]
+        live = np.flatnonzero(jump)
+        return Steps(self.lo, self.hi, int(codes[0]), self.t[live], jump[live])
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Rows side by side: codes[r, j] is c of row r after its first j steps t[r, :j].
+
+    Short rows are filled up with t = hi + 1, never reached, and with their last code.
+    """
+
+    lo: IntArray
+    hi: IntArray
+    count: IntArray
+    t: IntArray
+    codes: IntArray
+
+    @classmethod
+    def of(cls, rows: Sequence[Steps], steps: int | None = None) -> Stack:
+        """The rows, filled up to the longest or to `steps` steps."""
+        count = np.array([row.t.size for row in rows], dtype=np.int64)
+        width = int(count.max()) if steps is None else steps
+        index = np.arange(width)
+        used = index < count[:, None]
+        hi = int_array([row.hi for row in rows])
+        t = np.broadcast_to((hi + 1)[:, None], used.shape).copy()
+        jump = np.zeros(used.shape, np.int64)
+        t = _filled(t, used, [row.t for row in rows])
+        jump = _filled(jump, used, [row.jump for row in rows])
+        first = int_array([row.first for row in rows])
+        if first.dtype == object:
+            jump = jump.astype(object)
+        codes = np.cumsum(np.concatenate((first[:, None], jump), axis=1), axis=1)
+        return cls(int_array([row.lo for row in rows]), hi, count, t, codes)
+
+
+def _filled(target: IntArray, used: NDArray[np.bool_], parts: Sequence[IntArray]) -> IntArray:
+    """`target` with the concatenated parts at the used places."""
+    values = np.concatenate(parts)
+    if values.dtype == object:
+        target = target.astype(object)
+    target[used] = values
+    return target
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Estimated hardware of one unit, for choosing between forms; nothing here was synthesised.
+
+    Assumed: an adder of w bits takes w LUTs, a comparison w/2, a product with a constant of z
+    signed digits z - 1 adders, a ROM one LUT per output bit up to 64 words and twice as many for
+    each further address bit, a DSP48E2 multiplies 27 x 18 bits.
+    """
+
+    lut: float = 0.0
+    dsp: int = 0
+    bram18: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """LUTs, with a DSP as 150 and a block RAM as 250: about their shares of a large device."""
+        return self.lut + 150 * self.dsp + 250 * self.bram18
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.lut + other.lut, self.dsp + other.dsp, self.bram18 + other.bram18)
+
+
+def rom_cost(words: int, bits: int) -> Cost:
+    """A ROM of `words` words, in LUTs or in block RAM of 18 Kbit; one word is wired."""
+    if words <= 1 or bits <= 0:
+        return Cost()
+    lut = Cost(lut=bits * 2.0 ** max(0, (words - 1).bit_length() - 6))
+    blocks = min(math.ceil(words / deep) * math.ceil(bits / wide) for deep, wide in BRAM18_SHAPES)
+    return min(lut, Cost(bram18=blocks), key=_total)
+
+
+def multiply_cost(m: Sequence[int], n_bits: int) -> Cost:
+    """The product m * n, m being one of the given constants; the ROM of them not included."""
+    m_bits = max(abs(v) for v in m).bit_length() + 1
+    tiles = min(
+        math.ceil(m_bits / 18) * math.ceil(n_bits / 27),
+        math.ceil(m_bits / 27) * math.ceil(n_bits / 18),
+    )
+    weight = csd_weight(m[0])
+    if len(set(m)) > 1:
+        return Cost(dsp=tiles)
+    adders = Cost(lut=float(max(0, weight - 1) * (m_bits + n_bits)))
+    return min(adders, Cost(dsp=tiles), key=_total)
+
+
+def _total(cost: Cost) -> float:
+    return cost.total
+
+
+def _width(lo: int, hi: int) -> int:
+    return IntFormat.of_range(lo, hi).width
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """f(n) = clip(offset + t, qlo, qhi), t = (m[r] * n + b[r]) >> shift.
+
+    With `tie` = e the unit is convergent: where bits shift-1..e of m[r] * n + b[r] are all 0, the
+    last bit of t is cleared. `lo`, `hi` bound n in each row.
+    """
+
+    m: tuple[int, ...]
+    b: tuple[int, ...]
+    shift: int
+    qlo: int
+    qhi: int
+    lo: tuple[int, ...]
+    hi: tuple[int, ...]
+    tie: int | None = None
+    offset: int = 0
+
+    def evaluate(self, rows: IntArray, n: IntArray) -> IntArray:
+        """The code of row rows[i] at n[i]."""
+        t = widen(self._shifted(rows, n), max(abs(self.qlo), abs(self.qhi)))
+        return np.clip(t + self.offset, self.qlo, self.qhi)
+
+    def _shifted(self, rows: IntArray, n: IntArray) -> IntArray:
+        """(m * n + b) >> shift, the last bit cleared where the tie window is 0.
+
+        Where the sum passes 62 bits the low 31 bits are summed apart: a floor of a floor is exact.
+        """
+        n_max = magnitude(n)
+        whole = max(abs(v) for v in self.m) * n_max + max(abs(v) for v in self.b)
+        split, rest = 0, self.shift
+        if max(whole, 1 << rest) >= INT64_LIMIT:
+            split, rest = min(rest, 31), max(rest - 31, 0)
+            high = (whole >> split) + 2 * n_max + 4
+            if max(high, (n_max + 1) << split, 1 << rest) >= INT64_LIMIT:
+                n = n.astype(object)
+        mask = (1 << split) - 1
+        low = int_array([v & mask for v in self.m])[rows] * n
+        low = low + int_array([v & mask for v in self.b])[rows]
+        v = int_array([v >> split for v in self.m])[rows] * n
+        v = v + int_array([v >> split for v in self.b])[rows] + (low >> split)
+        t = v >> rest
+        if self.tie is None:
+            return t
+        window = (v & ((1 << rest) - 1)) >> max(0, self.tie - split)
+        window = window | ((low & mask) >> min(self.tie, split))
+        return t - (t & 1) * (window == 0)
+
+    @property
+    def product(self) -> IntFormat:
+        """The narrowest format of m * n + b."""
+        ends = self._ends()
+        return IntFormat.of_range(min(ends), max(ends))
+
+    @property
+    def clips(self) -> tuple[bool, bool]:
+        """Whether the lower and the upper comparator are needed."""
+        ends = self._ends()
+        low, high = min(ends) >> self.shift, max(ends) >> self.shift
+        low = low if self.tie is None else low & ~1
+        return low + self.offset < self.qlo, high + self.offset > self.qhi
+
+    def _ends(self) -> list[int]:
+        rows = zip(self.m, self.b, self.lo, self.hi, strict=True)
+        return [m * n + b for m, b, lo, hi in rows for n in (lo, hi)]
+
+    def cost(self) -> Cost:
+        """Multiplier, adder, comparators, tie gate, and the ROM of m and b."""
+        n_bits, width = _width(min(self.lo), max(self.hi)), self.product.width
+        words = len(set(zip(self.m, self.b, strict=True)))
+        rom = _width(min(self.m), max(self.m)) * (len(set(self.m)) > 1)
+        rom += _width(min(self.b), max(self.b)) * (len(set(self.b)) > 1)
+        lut = 0.0 if not any(self.b) else float(width)
+        lut += sum(self.clips) * max(0, width - self.shift) / 2
+        if self.tie is not None:
+            lut += 1 + (self.shift - self.tie) / 6
+        return multiply_cost(self.m, n_bits) + rom_cost(words, rom) + Cost(lut=lut)
+
+    def text(self) -> str:
+        """One line for reports."""
+        bits = max(abs(v) for v in self.m).bit_length()
+        name = f"multiply-add-shift m {bits} bits, shift {self.shift}"
+        if self.tie is None:
+            return name
+        return f"{name}, ties to {'odd' if self.offset else 'even'} codes (window {self.tie})"
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholds:
+    """f(n) = first[r] + sum_j jump[r, j] * (n >= t[r, j]), all comparisons at once.
+
+    Rows with fewer steps hold t = hi + 1 and jump = 0. A comparator must hold hi + 1, which may
+    take a bit more than n.
+    """
+
+    first: tuple[int, ...]
+    t: IntArray
+    jump: IntArray
+    lo: int
+    hi: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Steps]) -> Thresholds:
+        """One comparator for each step of the longest row."""
+        stack = Stack.of(rows)
+        first, lo, hi = (tuple(v.tolist()) for v in (stack.codes[:, 0], stack.lo, stack.hi))
+        return cls(first, stack.t, np.diff(stack.codes, axis=1), min(lo), max(hi))
+
+    def evaluate(self, rows: IntArray, n: IntArray) -> IntArray:
+        """The code of row rows[i] at n[i]."""
+        rows, n = np.broadcast_arrays(rows, n)
+        code = int_array(self.first)[rows]
+        for j in range(self.t.shape[1]):
+            code = code + self.jump[rows, j] * (n >= self.t[rows, j])
+        return code
+
+    @property
+    def comparator(self) -> IntFormat:
+        """The format of both sides of a comparison."""
+        return IntFormat.of_range(self.lo, max([self.hi, *self.t.max(initial=self.hi, axis=0)]))
+
+    def cost(self) -> Cost:
+        """Comparators, the adder tree of their outcomes, and the ROM of thresholds."""
+        count, width = self.t.shape[1], self.comparator.width
+        codes = np.cumsum(self.jump, axis=1)
+        bits = _width(int(codes.min(initial=0)), int(codes.max(initial=0)))
+        unit = bool((np.abs(self.jump) <= 1).all())
+        tree = max(0, count - 1) * (1.0 if unit else float(bits))
+        rom = rom_cost(len(self.first), count * width + bits)
+        return Cost(lut=count * width / 2 + tree) + rom
+
+    def text(self) -> str:
+        """One line for reports."""
+        return f"{self.t.shape[1]} thresholds of {self.comparator.width} bits in parallel"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """f(n) = values[r, n - lo]."""
+
+    values: IntArray
+    lo: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Steps]) -> Table:
+        """Every code of every row; outside a row's own range its end codes go on."""
+        lo, hi = min(row.lo for row in rows), max(row.hi for row in rows)
+        n = widen(np.arange(hi - lo + 1), max(abs(lo), abs(hi))) + lo
+        return cls(np.stack([row.evaluate(n) for row in rows]), lo)
+
+    def evaluate(self, rows: IntArray, n: IntArray) -> IntArray:
+        """The code of row rows[i] at n[i]."""
+        return self.values[rows, (n - self.lo).astype(np.int64)]
+
+    def cost(self) -> Cost:
+        """The ROM, and an adder for the address unless lo is 0 or a power of two below."""
+        rows, words = self.values.shape
+        bits = _width(int(self.values.min()), int(self.values.max()))
+        address = (words - 1).bit_length()
+        plain = self.lo == 0 or -self.lo == 1 << (address - 1 if address else 0)
+        deep = rows << address if rows > 1 else words
+        return rom_cost(deep, bits) + Cost(lut=0.0 if plain else float(address))
+
+    def text(self) -> str:
+        """One line for reports."""
+        rows, words = self.values.shape
+        return f"table of {words} codes" + (f" for each of {rows} rows" if rows > 1 else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """f(n) = codes[r, count of j with t[r, j] <= n], counted by binary search.
+
+    2^depth - 1 thresholds and 2^depth codes a row; unused thresholds are hi + 1.
+    """
+
+    t: IntArray
+    codes: IntArray
+    lo: int
+    hi: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Steps]) -> Search:
+        """As deep as the longest row needs."""
+        depth = max(row.t.size for row in rows).bit_length()
+        stack = Stack.of(rows, (1 << depth) - 1)
+        return cls(stack.t, stack.codes, int(stack.lo.min()), int(stack.hi.max()))
+
+    @property
+    def depth(self) -> int:
+        """Comparisons one after the other."""
+        return self.codes.shape[1].bit_length() - 1
+
+    def evaluate(self, rows: IntArray, n: IntArray) -> IntArray:
+        """The code of row rows[i] at n[i], by the walk that hardware does."""
+        rows, n = np.broadcast_arrays(rows, n)
+        at = np.zeros(n.shape, np.int64)
+        for level in reversed(range(self.depth)):
+            half = 1 << level
+            at = at + half * (n >= self.t[rows, at + (half - 1)])
+        return self.codes[rows, at]
+
+    @property
+    def counted(self) -> bool:
+        """Whether the code is the count itself, plus a constant common to all rows."""
+        first = self.codes[0, 0]
+        reached = self.t <= self.hi
+        return bool((self.codes[:, 0] == first).all()) and bool(
+            (np.diff(self.codes, axis=1) == reached).all()
+        )
+
+    def cost(self) -> Cost:
+        """A comparator and a ROM for each level, and the ROM of codes unless they are counted."""
+        rows = self.codes.shape[0]
+        width = _width(self.lo, self.hi + 1)
+        cost = Cost(lut=self.depth * width / 2)
+        for level in range(self.depth):
+            cost += rom_cost(rows << level, width)
+        if not self.counted:
+            bits = _width(int(self.codes.min()), int(self.codes.max()))
+            cost += rom_cost(rows << self.depth, bits)
+        return cost
+
+    def text(self) -> str:
+        """One line for reports."""
+        return f"binary search in {self.depth} steps over {self.t.shape[1]} thresholds"
+
+
+@dataclass(frozen=True, eq=False)
+class EstimateCorrect:
+    """f(n) = e + (n >= t[r, e - qlo]) with e the code of `estimate`, right or one too low.
+
+    t[r, k - qlo] is the first n with c(n) > k, within [lo, hi + 1].
+    """
+
+    estimate: Affine
+    t: IntArray
+
+    def evaluate(self, rows: IntArray, n: IntArray) -> IntArray:
+        """The code of row rows[i] at n[i]."""
+        code = self.estimate.evaluate(rows, n)
+        limit = self.t[rows, (code - self.estimate.qlo).astype(np.int64)]
+        return code + (n >= limit)
+
+    def cost(self) -> Cost:
+        """The estimate, the ROM of thresholds, a comparator and an increment."""
+        low, high = int(self.t.min()), int(self.t.max())
+        width = _width(min(low, *self.estimate.lo), max(high, *self.estimate.hi))
+        code_bits = _width(self.estimate.qlo, self.estimate.qhi)
+        rom = rom_cost(self.t.size, _width(low, high))
+        return self.estimate.cost() + rom + Cost(lut=width / 2 + code_bits)
+
+    def text(self) -> str:
+        """One line for reports."""
+        return f"{self.estimate.text()}, corrected by one of {self.t.shape[1]} thresholds"
+
+
+@dataclass(frozen=True, eq=False)
+class TwoSlope:
+    """f(n) = below(n) + above(n) - z, with below clipped to [qlo, z] and above to [z, qhi]."""
+
+    below: Affine
+    above: Affine
+
+    @property
+    def z(self) -> int:
+        """The code at which the slope changes."""
+        return self.below.qhi
+
+    def evaluate(self, rows: IntArray, n: IntArray) -> IntArray:
+        """The code of row rows[i] at n[i]."""
+        return self.below.evaluate(rows, n) + self.above.evaluate(rows, n) - self.z
+
+    def cost(self) -> Cost:
+        """Both sides and an adder."""
+        adder = Cost(lut=float(_width(self.below.qlo, self.above.qhi)))
+        return self.below.cost() + self.above.cost() + adder
+
+    def text(self) -> str:
+        """One line for reports."""
+        return f"two slopes at code {self.z}: {self.below.text()} and {self.above.text()}"
+
+
+Realisation: TypeAlias = Affine | Thresholds | Table | Search | EstimateCorrect | TwoSlope

@@ -1,0 +1,228 @@
+"""An integer graph as a Vivado/Vitis HLS project: C++ text, test bench, build scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hlsgen.data import templates_dir
+from hlsgen.emit import indexing, numbers
+from hlsgen.emit.folding import Folding, default_folding, stream_lanes
+from hlsgen.emit.jinja import environment, index_of, literal
+from hlsgen.emit.names import identifier
+from hlsgen.emit.streams import StreamPlan, stream_numbers, stream_plan
+from hlsgen.emit.tables import Tables
+from hlsgen.emit.views import Operator, Value, operators, value_names
+from hlsgen.arith.format import IntFormat
+from hlsgen.arith.staircase import Realisation
+from hlsgen.ir.hw import HwGraph
+from hlsgen.ops.hw.concat import Concat
+from hlsgen.ops.hw.pad import Pad
+from hlsgen.ops.hw.reduce import Reduce
+from hlsgen.ops.hw.staircase import Staircase
+from hlsgen.ops.hw.transpose import Transpose
+
+
+class Io(StrEnum):
+    """How the network meets its neighbours."""
+
+    PARALLEL = "parallel"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class HlsOptions:
+    """Choices of the HLS back-end; none of them changes a result bit.
+
+    `folding` overrides `default_folding` by the name of a node's first output; `top` names the
+    function ("" takes the graph's name); `templates` replaces the shipped folder.
+    """
+
+    io: Io = Io.PARALLEL
+    part: str = "xczu3eg-sbva484-1-i"
+    clock_ns: float = 5.0
+    top: str = ""
+    flow_target: str = "vivado"
+    folding: Mapping[str, Folding] = field(default_factory=dict[str, Folding])
+    templates: Path | None = None
+
+
+def emit_hls(graph: HwGraph, options: HlsOptions) -> dict[str, str | bytes]:
+    """The files of the project below its folder; nothing is written."""
+    env = environment(options.templates)
+    design = _design(graph, options)
+    files: dict[str, str | bytes] = {}
+    layers: list[str] = []
+    for operator in design.operators:
+        text, tables = render_operator(operator, design, env)
+        path = f"layers/{operator.stem}.h"
+        files[f"src/{path}"] = text
+        files.update((f"src/{name}", content) for name, content in tables.items())
+        layers.append(path)
+    context = {"design": design, "layers": layers, "io": options.io.value, "options": options}
+    for template, path in _FRAME.items():
+        text = env.get_template(template).render(context)
+        files[path.format(top=design.top)] = tidy(text) if path.startswith(("src", "tb")) else text
+    return files
+
+
+_FRAME = {
+    "hls/integers.h.j2": "src/integers.h",
+    "hls/streams.h.j2": "src/streams.h",
+    "hls/top.h.j2": "src/{top}.h",
+    "hls/top.cpp.j2": "src/{top}.cpp",
+    "hls/testbench.cpp.j2": "tb/testbench.cpp",
+    "hls/Makefile.j2": "Makefile",
+    "hls/hls_config.cfg.j2": "hls_config.cfg",
+    "tcl/build.tcl": "build.tcl",
+    "tcl/params.tcl.j2": "params.tcl",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Everything that the templates of a whole project need."""
+
+    top: str
+    name: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    operators: tuple[Operator, ...]
+    values: tuple[Value, ...]
+    names: Mapping[str, str]
+    sources: Mapping[str, str]
+    io: Io
+    folding: Mapping[str, Folding]
+    plan: StreamPlan
+
+
+def _design(graph: HwGraph, options: HlsOptions) -> Design:
+    top = identifier(options.top or graph.name, "network")
+    names = value_names(graph, top)
+    folding = dict(default_folding(graph)) | dict(options.folding)
+    lanes = stream_lanes(graph, folding)
+
+    def value(onnx: str, name: str) -> Value:
+        return Value(name, name, onnx, graph.types[onnx], lanes[onnx])
+
+    return Design(
+        top=top,
+        name=graph.name,
+        inputs=tuple(value(v, names.values[v]) for v in graph.inputs),
+        outputs=tuple(map(value, graph.outputs, names.outputs)),
+        operators=operators(graph, names.values, lanes),
+        values=tuple(value(v, names.values[v]) for node in graph.nodes for v in node.outputs),
+        names=names.values,
+        sources={v: str(node.loc) for node in graph.nodes for v in node.outputs},
+        io=options.io,
+        folding=folding,
+        plan=stream_plan(graph, names, lanes),
+    )
+
+
+def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, dict[str, str]]:
+    """The text of one operator, and its table files (path below src/ to text)."""
+    op = operator.node.op
+    types = tuple(v.type for v in operator.x)
+    tables = Tables(operator.stem)
+    context: dict[str, Any] = {
+        "node": operator,
+        "op": op,
+        "x": operator.x,
+        "y": operator.y,
+        "io": design.io.value,
+        "acc": numbers.accumulator(op, *types),
+        "rom": tables.rom,
+        "names": indexing.axis_loops,
+        "vars": indexing.axis_vars,
+        "counted": indexing.counted,
+        "indexed": indexing.indexed,
+        "walk": indexing.walk,
+        "parts": indexing.parts,
+        "affine_formats": numbers.affine_formats,
+        "code_format": numbers.code_format,
+        "table_address": numbers.table_address,
+        "estimate_address": numbers.estimate_address,
+    }
+    context |= numbers.numbers(op, *types) | _places(operator)
+    context |= stream_numbers(operator, design.folding.get(operator.node.output))
+    text = env.get_template(f"hls/{operator.kind}.cpp.j2").render(context)
+    return tidy(text), tables.files
+
+
+def _places(operator: Operator) -> dict[str, Any]:
+    """Index arithmetic that belongs to one operator."""
+    match operator.node.op:
+        case Concat(axis=axis):
+            sizes = [v.shape[axis] for v in operator.x]
+            return {"starts": [sum(sizes[:k]) for k in range(len(sizes))]}
+        case Pad() as pad:
+            return {"spread": partial(_spread, pad)}
+        case Transpose(perm=perm):
+            return {"back": lambda v: [v[perm.index(a)] for a in range(len(perm))]}
+        case Reduce() as reduce:
+            return _reduction(reduce, operator.x[0].shape)
+        case Staircase() as staircase:
+            return _rows(staircase)
+        case _:
+            return {}
+
+
+def _spread(pad: Pad, places: list[str]) -> list[str]:
+    """Where an element lands between the padding."""
+    found: list[str] = []
+    for place, before, inner in zip(places, pad.before, pad.inner, strict=True):
+        scaled = place if inner == 0 else f"{place} * {inner + 1}"
+        found.append(str(before) if place == "0" else f"{scaled} + {before}" if before else scaled)
+    return found
+
+
+def _reduction(op: Reduce, shape: tuple[int, ...]) -> dict[str, Any]:
+    inner = [a in op.axes for a in range(len(shape))]
+    loops = [(f"i{a}", n, inner[a]) for a, n in enumerate(shape) if n != 1]
+    variables = indexing.axis_vars("i", shape)
+
+    def pick(values: list[Any], wanted: bool) -> list[Any]:
+        return [v for v, i in zip(values, inner, strict=True) if i == wanted]
+
+    return {
+        "reduced": int(np.prod([n for n, i in zip(shape, inner, strict=True) if i])),
+        "outer_axes": lambda _: [(v, n) for v, n, i in loops if not i],
+        "inner_axes": lambda _: [(v, n) for v, n, i in loops if i],
+        "inner_sizes": lambda _: pick(list(shape), True),
+        "kept_sizes": lambda _: pick(list(shape), False),
+        "inner_vars": lambda _: pick(variables, True),
+        "kept_vars": lambda _: pick(variables, False),
+    }
+
+
+def _rows(op: Staircase) -> dict[str, Any]:
+    """How an element finds its row: at once where rows follow the field's own order."""
+    flat = op.row.reshape(-1)
+    direct = len(op.rows) == 1 or bool(np.array_equal(flat, np.arange(flat.size)))
+    if len(op.rows) == 1:
+        return {"form": form_name(op.realisation), "row_index": "0", "row_of": lambda _: "0"}
+    return {
+        "form": form_name(op.realisation),
+        "row_index": "direct" if direct else None,
+        "row_of": (lambda at: at) if direct else (lambda at: f"(int)row[{at}]"),
+    }
+
+
+def form_name(how: Realisation) -> str:
+    """The name of a realisation in the templates."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(how).__name__).lower()
+
+
+def tidy(text: str) -> str:
+    """Generated C++ with directives at the margin and no runs of empty lines."""
+    text = re.sub(r"(?m)^[ \t]+(?=#)", "", text)
+    text = re.sub(r"(?m)[ \t]+$", "", text)
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"

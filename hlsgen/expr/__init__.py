@@ -1,0 +1,1 @@
+"""What stands between two integer tensors: element-wise expressions with exact meaning."""

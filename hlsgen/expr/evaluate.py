@@ -1,0 +1,143 @@
+"""Certified evaluation of expressions: intervals in float64, and exact values at single points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hlsgen.arith import interval as iv
+from hlsgen.arith.interval import Interval
+from hlsgen.arith.rounding import Rounding
+from hlsgen.expr.tree import Apply, Count, Expr, Host, Leaf, Param, Source, args_of
+from hlsgen.ops.model.elementwise import Fn
+
+Array = NDArray[Any]
+
+
+def enclose(values: Array) -> Interval:
+    """Exact numbers (int64, float64, Fractions) as the tightest float64 intervals."""
+    if values.dtype.kind == "f":
+        return Interval.point(values)
+    if values.dtype != object:
+        wide = values.size and max(-int(values.min()), int(values.max())) > 1 << 53
+        if not wide:
+            return Interval.point(values.astype(np.float64))
+        values = values.astype(object)
+    middle = np.array([float(v) for v in values.flat], dtype=np.float64).reshape(values.shape)
+    error = np.array(
+        [Fraction(v) - Fraction(m) for v, m in zip(values.flat, middle.flat, strict=True)],
+        dtype=object,
+    ).reshape(values.shape)
+    if not (error != 0).any():
+        return Interval.point(middle)
+    lo = np.where(error < 0, np.nextafter(middle, -np.inf), middle)
+    return Interval(lo, np.where(error > 0, np.nextafter(middle, np.inf), middle))
+
+
+def evaluate(e: Expr, lookup: Callable[[Expr], Interval]) -> Interval:
+    """Enclosure of `e`; `lookup` gives those of leaves, sources, parameters, host operators, and
+    for a Count node that of its thresholds (K as the last axis)."""
+    done: dict[int, Interval] = {}
+    stack: list[tuple[Expr, bool]] = [(e, False)]
+    while stack:  # depth first without recursion: chains can be long
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if not ready and not isinstance(node, Host):
+            stack.append((node, True))
+            stack.extend((a, False) for a in args_of(node))
+            continue
+        match node:
+            case Leaf() | Source() | Param() | Host():
+                done[id(node)] = lookup(node)
+            case Apply(fn=fn, args=args):
+                done[id(node)] = function(fn, *(done[id(a)] for a in args))
+            case Count(arg=arg):
+                done[id(node)] = _count(done[id(arg)], lookup(node))
+    return done[id(e)]
+
+
+def _count(x: Interval, thresholds: Interval) -> Interval:
+    def below(values: Array) -> Array:
+        return (thresholds.lo <= values[..., None]).sum(axis=-1).astype(np.float64)
+
+    return Interval.point(below(x.lo)) if x.is_point else Interval(below(x.lo), below(x.hi))
+
+
+_ONE = Interval.point(np.ones(()))
+
+
+def _mod(a: Interval, b: Interval) -> Interval:
+    return iv.sub(a, iv.mul(b, iv.rounded(iv.div(a, b), Rounding.FLOOR)))
+
+
+def _pow(a: Interval, b: Interval) -> Interval:
+    """a**b for constant b: halves and whole numbers; other exponents through exp and log."""
+    exponents = np.unique(b.lo) if b.is_point else np.empty(0)
+    if exponents.size == 1:
+        n = float(exponents[0])
+        if n in (0.5, -0.5):
+            root = iv.sqrt(a)
+            return root if n > 0 else iv.div(_ONE, root)
+        if n == int(n) and abs(n) <= 64:
+            power = _whole_power(a, abs(int(n)))
+            return power if n >= 0 else iv.div(_ONE, power)
+    return iv.exp(iv.mul(b, iv.log(a)))
+
+
+def _whole_power(a: Interval, n: int) -> Interval:
+    if n == 0:
+        return Interval.point(np.ones_like(a.lo))
+    base = a if n % 2 else iv.absolute(a)  # even powers: no sign, hence monotone
+    result = base
+    for _ in range(n - 1):
+        result = iv.mul(result, base)
+    return result
+
+
+_FUNCTIONS: dict[Fn, Callable[..., Interval]] = {
+    Fn.ADD: iv.add,
+    Fn.SUB: iv.sub,
+    Fn.MUL: iv.mul,
+    Fn.DIV: iv.div,
+    Fn.INT_DIV: lambda a, b: iv.rounded(iv.div(a, b), Rounding.ZERO),
+    Fn.MOD: _mod,
+    Fn.POW: _pow,
+    Fn.MAX: iv.maximum,
+    Fn.MIN: iv.minimum,
+    Fn.EQUAL: iv.equal,
+    Fn.LESS: lambda a, b: iv.greater(b, a),
+    Fn.LESS_EQUAL: lambda a, b: iv.greater_equal(b, a),
+    Fn.GREATER: iv.greater,
+    Fn.GREATER_EQUAL: iv.greater_equal,
+    Fn.AND: iv.minimum,
+    Fn.OR: iv.maximum,
+    Fn.XOR: lambda a, b: iv.absolute(iv.sub(a, b)),
+    Fn.NOT: lambda a: iv.sub(_ONE, a),
+    Fn.WHERE: iv.where,
+    Fn.NEG: iv.neg,
+    Fn.ABS: iv.absolute,
+    Fn.SIGN: iv.sign,
+    Fn.SQRT: iv.sqrt,
+    Fn.EXP: iv.exp,
+    Fn.LOG: iv.log,
+    Fn.ERF: iv.erf,
+    Fn.SIGMOID: iv.sigmoid,
+    Fn.TANH: iv.tanh,
+    Fn.SOFTPLUS: iv.softplus,
+    Fn.FLOOR: lambda a: iv.rounded(a, Rounding.FLOOR),
+    Fn.CEIL: lambda a: iv.rounded(a, Rounding.CEIL),
+    Fn.ROUND: lambda a: iv.rounded(a, Rounding.HALF_EVEN),
+    Fn.TRUNC: lambda a: iv.rounded(a, Rounding.ZERO),
+}
+
+
+def function(fn: Fn | Rounding, *args: Interval) -> Interval:
+    """Enclosure of one function of enclosures."""
+    if isinstance(fn, Rounding):
+        return iv.rounded(args[0], fn)
+    return _FUNCTIONS[fn](*args)

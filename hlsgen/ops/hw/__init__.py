@@ -1,0 +1,1 @@
+"""Hardware operators: one Python file and one template per output language each."""

@@ -1,0 +1,60 @@
+"""One integer function per channel: requantisation, activation, batch norm, all in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from hlsgen.arith.affine_steps import affine_steps
+from hlsgen.arith.format import IntFormat
+from hlsgen.arith.realise import realise
+from hlsgen.arith.rounding import Rounding
+from hlsgen.arith.staircase import Realisation, Steps
+from hlsgen.ir.field import to_int64
+from hlsgen.ir.hw import HwOp, IntArray, IntType
+
+
+@dataclass(frozen=True, eq=False)
+class Staircase(HwOp):
+    """y = c_r(x) with r = row at the element's place; c_r jumps where `rows[r]` says.
+
+    Shapes: `row` is a field of the tensor: which of the functions an element goes through.
+    Formats: x within [rows[r].lo, rows[r].hi].
+    `realisation` computes the same integers with shifts, products or comparators; it was checked
+    over the whole input range when it was chosen.
+    """
+
+    rows: tuple[Steps, ...]
+    row: IntArray
+    realisation: Realisation
+
+    def infer(self, *inputs: IntType) -> tuple[IntType, ...]:
+        (x,) = inputs
+        lo = np.array([r.min_code for r in self.rows], dtype=object)[self.row]
+        hi = np.array([r.max_code for r in self.rows], dtype=object)[self.row]
+        return (IntType.of(x.shape, to_int64(lo), to_int64(hi)),)
+
+    def evaluate(self, *inputs: IntArray, types: tuple[IntType, ...]) -> tuple[IntArray, ...]:
+        x = inputs[0]
+        return (self.realisation.evaluate(np.broadcast_to(self.row, x.shape), x),)
+
+    @classmethod
+    def samples(cls) -> Iterator[tuple[HwOp, tuple[IntType, ...]]]:
+        x = IntType.of((1, 3, 2, 4), -500, 499)
+        for slopes in ((1, 1, 1), (3, -5, 7), (1, 2, 4)):
+            rows = tuple(
+                affine_steps(-500, 499, Fraction(s, 64), Fraction(1, 3), -8, 7, Rounding.HALF_EVEN)
+                for s in slopes
+            )
+            row = np.arange(3).reshape(1, 3, 1, 1)
+            for prefer in ("affine", "thresholds", "table", "search"):
+                try:
+                    how = realise(rows, x.format, IntFormat(4, True), prefer)
+                except ValueError:
+                    continue
+                yield cls(rows, row, how), (x,)
+
+

@@ -330,7 +330,7 @@ class Thresholds:
     @property
     def comparator(self) -> IntFormat:
         """The format of both sides of a comparison."""
-        return IntFormat.of_range(self.lo, max([self.hi, *self.t.max(initial=self.hi, axis=0)]))
+        return IntFormat.of_range(self.lo, int(self.t.max(initial=self.hi)))
 
     def cost(self) -> Cost:
         """Comparators, the adder tree of their outcomes, and the ROM of thresholds."""

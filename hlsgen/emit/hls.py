@@ -14,10 +14,11 @@ import numpy as np
 
 from hlsgen.data import templates_dir
 from hlsgen.emit import indexing, numbers
-from hlsgen.emit.folding import Folding, default_folding, stream_lanes
+from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import environment, index_of, literal
 from hlsgen.emit.names import identifier
-from hlsgen.emit.streams import StreamPlan, stream_numbers, stream_plan
+from hlsgen.emit.streaming import fields
+from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
 from hlsgen.emit.tables import Tables
 from hlsgen.emit.views import Operator, Value, operators, value_names
 from hlsgen.arith.format import IntFormat
@@ -62,11 +63,11 @@ def emit_hls(graph: HwGraph, options: HlsOptions) -> dict[str, str | bytes]:
     layers: list[str] = []
     for operator in design.operators:
         text, tables = render_operator(operator, design, env)
-        path = f"layers/{operator.stem}.h"
+        path = f"layers/{operator.function}.h"
         files[f"src/{path}"] = text
         files.update((f"src/{name}", content) for name, content in tables.items())
         layers.append(path)
-    context = {"design": design, "layers": layers, "io": options.io.value, "options": options}
+    context = {"design": design, "layers": layers, "port_bits": port_bits, "io": options.io.value, "options": options}
     for template, path in _FRAME.items():
         text = env.get_template(template).render(context)
         files[path.format(top=design.top)] = tidy(text) if path.startswith(("src", "tb")) else text
@@ -99,31 +100,42 @@ class Design:
     names: Mapping[str, str]
     sources: Mapping[str, str]
     io: Io
-    folding: Mapping[str, Folding]
     plan: StreamPlan
 
 
 def _design(graph: HwGraph, options: HlsOptions) -> Design:
+    check_folding(graph, options.folding)
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
-    folding = dict(default_folding(graph)) | dict(options.folding)
+    folding = default_folding(graph) | dict(options.folding)
     lanes = stream_lanes(graph, folding)
 
-    def value(onnx: str, name: str) -> Value:
-        return Value(name, name, onnx, graph.types[onnx], lanes[onnx])
+    def value(onnx: str, name: str, width: int) -> Value:
+        return Value(name, name, onnx, graph.types[onnx], width)
 
+    ports = [
+        value(onnx, name, width)
+        for onnx, name, width in zip(
+            graph.inputs + graph.outputs,
+            [*(names.values[v] for v in graph.inputs), *names.outputs],
+            lanes.ports,
+            strict=True,
+        )
+    ]
+    inputs, outputs = tuple(ports[: len(graph.inputs)]), tuple(ports[len(graph.inputs) :])
+    made = tuple(value(v, name, lanes.made[v]) for v, name in names.values.items())
+    found = operators(graph, names.values, folding, lanes.taken)
     return Design(
         top=top,
         name=graph.name,
-        inputs=tuple(value(v, names.values[v]) for v in graph.inputs),
-        outputs=tuple(map(value, graph.outputs, names.outputs)),
-        operators=operators(graph, names.values, lanes),
-        values=tuple(value(v, names.values[v]) for node in graph.nodes for v in node.outputs),
+        inputs=inputs,
+        outputs=outputs,
+        operators=found,
+        values=made[len(inputs) :],
         names=names.values,
         sources={v: str(node.loc) for node in graph.nodes for v in node.outputs},
         io=options.io,
-        folding=folding,
-        plan=stream_plan(graph, names, lanes),
+        plan=stream_plan(inputs, outputs, found, made),
     )
 
 
@@ -131,7 +143,7 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
     """The text of one operator, and its table files (path below src/ to text)."""
     op = operator.node.op
     types = tuple(v.type for v in operator.x)
-    tables = Tables(operator.stem)
+    tables = Tables(operator.function)
     context: dict[str, Any] = {
         "node": operator,
         "op": op,
@@ -150,9 +162,12 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
         "code_format": numbers.code_format,
         "table_address": numbers.table_address,
         "estimate_address": numbers.estimate_address,
+        "fields": fields(op),
+        "streamed": False,
     }
     context |= numbers.numbers(op, *types) | _places(operator)
-    context |= stream_numbers(operator, design.folding.get(operator.node.output))
+    if design.io is Io.STREAM:
+        context |= stream_numbers(operator)
     text = env.get_template(f"hls/{operator.kind}.cpp.j2").render(context)
     return tidy(text), tables.files
 
@@ -206,13 +221,12 @@ def _reduction(op: Reduce, shape: tuple[int, ...]) -> dict[str, Any]:
 def _rows(op: Staircase) -> dict[str, Any]:
     """How an element finds its row: at once where rows follow the field's own order."""
     flat = op.row.reshape(-1)
-    direct = len(op.rows) == 1 or bool(np.array_equal(flat, np.arange(flat.size)))
-    if len(op.rows) == 1:
-        return {"form": form_name(op.realisation), "row_index": "0", "row_of": lambda _: "0"}
+    direct = bool(np.array_equal(flat, np.arange(flat.size)))
+    single = len(op.rows) == 1
     return {
         "form": form_name(op.realisation),
-        "row_index": "direct" if direct else None,
-        "row_of": (lambda at: at) if direct else (lambda at: f"(int)row[{at}]"),
+        "row_table": not single and not direct,
+        "row_index": "0" if single else "at_row" if direct else "(int)row[at_row]",
     }
 
 

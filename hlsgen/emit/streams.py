@@ -1,8 +1,301 @@
-"""stub"""
+"""The processes of a streamed design and the channels between them."""
+
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
-StreamPlan = Any
-def stream_plan(graph: Any, names: Any, lanes: Any) -> Any:
-    return None
-def stream_numbers(operator: Any, fold: Any) -> dict[str, Any]:
-    return {}
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hlsgen.arith.format import IntFormat
+from hlsgen.emit.jinja import index_of
+from hlsgen.emit.numbers import numbers
+from hlsgen.emit.streaming import Way, elementwise_places, work
+from hlsgen.emit.views import Operator, Value
+from hlsgen.ops.hw._window import Window
+from hlsgen.ops.hw.conv import Conv
+from hlsgen.ops.hw.matmul import MatMul
+from hlsgen.ops.hw.max_pool import MaxPool
+from hlsgen.ops.hw.sum_pool import SumPool
+
+_SHALLOW = 2  # tokens that let a producer and a consumer overlap
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A channel inside the design."""
+
+    name: str
+    beat: str
+    depth: int
+    note: str = ""
+
+
+@dataclass(slots=True)
+class StreamPlan:
+    """Channels, and calls in an order in which sequential C simulation finds all data ready.
+
+    Depths: a branch of a fork, and each output of a node that has several, holds its whole tensor.
+    So no process waits for a reader that in turn waits for it, whatever the rates are. Sizes from
+    an exact schedule would be smaller.
+    """
+
+    streams: list[Stream] = field(default_factory=list[Stream])
+    calls: list[str] = field(default_factory=list[str])
+
+    def stream(self, name: str, beat: str, depth: int = _SHALLOW, note: str = "") -> str:
+        self.streams.append(Stream(name, beat, depth, note))
+        return name
+
+    def call(self, function: str, parameters: Iterable[object], *arguments: str) -> None:
+        listed = ", ".join(map(str, parameters))
+        made = f"{function}<{listed}>" if listed else function
+        self.calls.append(f"{made}({', '.join(arguments)});")
+
+
+def port_bits(v: Value) -> int:
+    """Width of a port's word: a power of two, a byte at least."""
+    return max(8, 1 << (v.lanes * v.type.format.width - 1).bit_length())
+
+
+def stream_plan(
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    operators: Sequence[Operator],
+    made: Sequence[Value],
+) -> StreamPlan:
+    """Everything between the ports; `made` are the inputs and all values as their makers emit them."""
+    plan = StreamPlan()
+    by_name = {v.onnx: v for v in made}
+    counts = _readers(operators, outputs, by_name)
+    feeds: dict[str, Iterator[str]] = {}
+    for port in inputs:
+        v = by_name[port.onnx]
+        entry = plan.stream(f"{port.name}_in", port.beat)
+        parameters = port.t, port.type.format.width, port.lanes, port_bits(port), port.beats
+        plan.call("from_port", parameters, port.name, entry)
+        feeds[v.onnx] = iter(_fork(plan, v, _resized(plan, port, v.lanes, entry), counts))
+    for operator in operators:
+        _operate(plan, operator, by_name, feeds)
+        for v in operator.y:
+            feeds[v.onnx] = iter(_fork(plan, by_name[v.onnx], v.name, counts))
+    for port in outputs:
+        v = by_name[port.onnx]
+        source = _resized(plan, replace(v, name=port.name), port.lanes, next(feeds[v.onnx]))
+        parameters = port.t, port.type.format.width, port.lanes, port_bits(port), port.beats
+        plan.call("to_port", parameters, source, port.name)
+    return plan
+
+
+def _readers(
+    operators: Sequence[Operator], outputs: Sequence[Value], made: Mapping[str, Value]
+) -> dict[str, int]:
+    """How many processes and ports read each value."""
+    found = dict.fromkeys(made, 0)
+    for v in [x for operator in operators for x in operator.x] + list(outputs):
+        found[v.onnx] += 1
+    return found
+
+
+def _fork(plan: StreamPlan, v: Value, source: str, counts: dict[str, int]) -> list[str]:
+    """One channel for each reader of a value."""
+    count = counts[v.onnx]
+    if count == 0:
+        plan.call("discard", (v.t, v.lanes, v.beats), source)
+    if count <= 1:
+        return [source]
+    found: list[str] = []
+    rest = source
+    for k in range(1, count):
+        note = "holds the whole tensor, so that its reader may wait for another branch"
+        branch = plan.stream(f"{v.name}_to{k}", v.beat, v.beats + 1, note)
+        last = k == count - 1
+        after = (
+            plan.stream(f"{v.name}_to{count}", v.beat, v.beats + 1, note)
+            if last
+            else plan.stream(f"{v.name}_rest{k}", v.beat)
+        )
+        plan.call("duplicate", (v.t, v.lanes, v.beats), rest, branch, after)
+        found.append(branch)
+        rest = after
+    return [*found, rest]
+
+
+def _resized(plan: StreamPlan, v: Value, lanes: int, source: str) -> str:
+    """The channel in beats of another width; two steps where neither width divides the other."""
+    step = math.gcd(v.lanes, lanes)
+    for wanted in dict.fromkeys((step, lanes)):
+        if wanted != v.lanes:
+            resized = replace(v, lanes=wanted)
+            target = plan.stream(f"{v.name}_by{wanted}", resized.beat)
+            plan.call("resize", (v.t, v.lanes, wanted, v.beats), source, target)
+            v, source = resized, target
+    return source
+
+
+def _operate(
+    plan: StreamPlan,
+    operator: Operator,
+    made: Mapping[str, Value],
+    feeds: Mapping[str, Iterator[str]],
+) -> None:
+    """The call of one operator, with the processes that bring its operands into shape."""
+    arguments = [
+        _prepared(plan, operator, x, made[x.onnx].lanes, next(feeds[x.onnx])) for x in operator.x
+    ]
+    for y in operator.y:
+        v = made[y.onnx]
+        plan.stream(y.name, v.beat, v.beats + 1 if len(operator.y) > 1 else _SHALLOW, y.note)
+    if not _gathers(operator):
+        plan.call(operator.function, (), *arguments, *(y.name for y in operator.y))
+        return
+    y = operator.y[0]
+    rows = plan.stream(f"{operator.function}_rows", y.beat)
+    plan.call(operator.function, (), *arguments, rows)
+    vectors = y.size // y.shape[-1], y.shape[-1], 1
+    plan.call("reorder", (y.t, *_layout(y, vectors), *_layout(made[y.onnx])), rows, y.name)
+
+
+def _gathers(operator: Operator) -> bool:
+    """Whether a matrix product's vectors do not stand side by side in the stream."""
+    return isinstance(operator.node.op, MatMul) and len(operator.x[0].shape) >= 3
+
+
+def _layout(v: Value, sizes: tuple[int, int, int] | None = None) -> tuple[int, int, int, int]:
+    """Lanes, and the tensor as (batch, channels, pixels)."""
+    return (v.lanes, *(sizes or (v.batch, v.channels, v.pixels)))
+
+
+def _prepared(plan: StreamPlan, operator: Operator, x: Value, given: int, source: str) -> str:
+    """The operand as the operator's function takes it: windows, or vectors side by side."""
+    op = operator.node.op
+    tagged = replace(x, name=f"{operator.function}_{x.local}", lanes=given)
+    if _gathers(operator):
+        target = plan.stream(f"{operator.function}_vectors", x.beat)
+        vectors = x.size // x.shape[-1], x.shape[-1], 1
+        plan.call("reorder", (x.t, *_layout(tagged), *_layout(x, vectors)), source, target)
+        return target
+    source = _resized(plan, tagged, x.lanes, source)
+    if isinstance(op, Conv | MaxPool | SumPool) and len(op.window.kernel) <= 2:
+        return _windows(plan, operator, source)
+    return source
+
+
+def _windows(plan: StreamPlan, operator: Operator, source: str) -> str:
+    """The process that makes windows of a stream."""
+    op, x, y = operator.node.op, operator.x[0], operator.y[0]
+    assert isinstance(op, Conv | MaxPool | SumPool)
+    facts = window_facts(operator)
+    target = plan.stream(f"{operator.function}_windows", f"beat<{facts.operand.cpp}, {x.lanes} >")
+    w = two_dimensional(op.window)
+    height, width = (*x.shape[2:], 1)[:2]
+    out_height, out_width = (*y.shape[2:], 1)[:2]
+    chunks = x.channels // x.lanes
+    parameters = (
+        x.t, facts.operand.cpp, x.lanes, x.batch, chunks, chunks if facts.alone else facts.groups,
+        height, width, *w.kernel, *w.strides, *w.dilations, *w.pads_begin, out_height, out_width,
+    )  # fmt: skip
+    plan.call("slide", parameters, source, target, str(facts.border))
+    return target
+
+
+def two_dimensional(window: Window) -> Window:
+    """A one-dimensional window runs down a single column."""
+    if len(window.kernel) == 2:
+        return window
+    return Window(
+        (*window.kernel, 1), (*window.strides, 1), (*window.dilations, 1),
+        (*window.pads_begin, 0), (*window.pads_end, 0),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFacts:
+    """The elements of a window: their format, what stands for the border, how channels go together."""
+
+    operand: IntFormat
+    border: int
+    groups: int
+    alone: bool
+
+
+def window_facts(operator: Operator) -> WindowFacts:
+    """Facts of a convolution or pooling."""
+    op, x = operator.node.op, operator.x[0].type
+    match op:
+        case Conv():
+            known = numbers(op, x)
+            alone = _work(operator).way is Way.CHANNELS
+            return WindowFacts(known["operand_t"], known["pad_value"], op.group, alone)  # pyright: ignore[reportArgumentType]
+        case SumPool(pad_value=pad):
+            pad = pad if op.window.padded else x.min
+            fmt = IntFormat.of_range(min(x.min, pad), max(x.max, pad))
+            return WindowFacts(fmt, pad, 1, True)
+        case _:
+            return WindowFacts(x.format, x.min, 1, True)
+
+
+def _work(operator: Operator) -> Any:
+    return work(operator.node.op, *(tuple(v.type for v in side) for side in (operator.x, operator.y)))
+
+
+def stream_numbers(operator: Operator) -> dict[str, Any]:
+    """What the stream block of a template needs."""
+    todo = _work(operator)
+    found: dict[str, Any] = {"streamed": todo.way is not Way.WHOLE, "way": todo.way.value}
+    op = operator.node.op
+    if todo.way is Way.WHOLE:
+        return found
+    match op:
+        case Conv():
+            facts = window_facts(operator)
+            found |= {"operand": facts.operand.cpp, "groups": op.group}
+            taps = math.prod(op.window.kernel)
+            found["taken"] = f"beat<{facts.operand.cpp}, {operator.x[0].lanes} >"
+            if todo.way is Way.MATRIX:
+                kernel = op.weights.reshape(*op.weights.shape[:2], taps).swapaxes(1, 2)
+                found |= _folded(kernel.reshape(len(op.bias), -1), op.bias, operator)
+                found["rows"] = operator.y[0].size // len(op.bias)
+            else:
+                lanes = operator.x[0].lanes
+                kernel = op.weights.reshape(-1, lanes, taps).swapaxes(1, 2)
+                found |= {"folded_weights": kernel.reshape(-1, lanes), "window_taps": taps}
+        case MatMul():
+            found |= {"operand": operator.x[0].t, "groups": 1, "taken": operator.x[0].beat}
+            found |= _folded(op.weights.T, op.bias, operator)
+            found["rows"] = operator.y[0].size // len(op.bias)
+        case MaxPool() | SumPool():
+            facts = window_facts(operator)
+            found |= {"operand": facts.operand.cpp, "window_taps": math.prod(op.window.kernel)}
+            found["taken"] = f"beat<{facts.operand.cpp}, {operator.x[0].lanes} >"
+        case _:
+            found["field_places"] = _field_places(operator)
+    return found
+
+
+def _folded(matrix: NDArray[Any], bias: NDArray[Any], operator: Operator) -> dict[str, Any]:
+    """Weights (outputs, inputs in stream order) as one row of PE x SIMD for each clock."""
+    pe, simd = operator.y[0].lanes, operator.x[0].lanes
+    inner = matrix.shape[1]
+    tiles = matrix.reshape(-1, pe, inner // simd, simd).swapaxes(1, 2)
+    groups = operator.node.op.group if isinstance(operator.node.op, Conv) else 1
+    return {
+        "folded_weights": np.ascontiguousarray(tiles).reshape(-1, pe * simd),
+        "folds": len(bias) // pe // groups,
+        "steps": inner // simd,
+        "pe": pe,
+        "simd": simd,
+    }
+
+
+def _field_places(operator: Operator) -> dict[str, str]:
+    """Where an element by element operator finds its constants while it streams."""
+    x, y = (tuple(v.type for v in side) for side in (operator.x, operator.y))
+    places = elementwise_places(operator.node.op, x, y[0]) or {}
+    lanes = operator.y[0].lanes
+    return {
+        name: index_of(sizes, ("n", f"c * {lanes} + l", "p")) for name, sizes in places.items()
+    }

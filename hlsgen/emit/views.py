@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hlsgen.emit.folding import Folding
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import Namer, unique_names
 from hlsgen.emit.numbers import accumulator
+from hlsgen.emit.streaming import channels
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntType
 from hlsgen.ops.hw.staircase import Staircase
@@ -77,18 +79,11 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def channels(x: IntType) -> int:
-    """The innermost axis of a tensor's stream: axis 1 of (N, C, *spatial), else the last one."""
-    rank = len(x.shape)
-    return 1 if rank == 0 else x.shape[1] if rank >= 3 else x.shape[-1]
-
-
 @dataclass(frozen=True, slots=True)
 class Operator:
     """A node with its function and its values."""
 
     function: str
-    stem: str
     title: str
     notes: tuple[str, ...]
     node: Node[HwOp]
@@ -128,22 +123,26 @@ def value_names(graph: HwGraph, top: str) -> Names:
 
 
 def operators(
-    graph: HwGraph, names: Mapping[str, str], lanes: Mapping[str, int]
+    graph: HwGraph,
+    names: Mapping[str, str],
+    folding: Mapping[str, Folding],
+    taken: Mapping[tuple[int, int], int],
 ) -> tuple[Operator, ...]:
-    """All nodes as templates see them."""
-    taken = unique_names([f"{i:03}_{node.output}" for i, node in enumerate(graph.nodes)])
+    """All nodes as templates see them; `taken` says how wide each operand arrives."""
+    labels = [f"n{i:03}_{node.output}" for i, node in enumerate(graph.nodes)]
+    stems = unique_names(labels)
     found: list[Operator] = []
-    for i, node in enumerate(graph.nodes):
-        stem = taken[f"{i:03}_{node.output}"]
-        x, y = (
-            tuple(
-                Value(names[v], f"{side}{k}", v, graph.types[v], lanes.get(v, 1))
-                for k, v in enumerate(values)
-            )
-            for side, values in (("x", node.inputs), ("y", node.outputs))
+    for i, (node, label) in enumerate(zip(graph.nodes, labels, strict=True)):
+        x = tuple(
+            Value(names[v], f"x{k}", v, graph.types[v], taken[i, k])
+            for k, v in enumerate(node.inputs)
+        )
+        y = tuple(
+            Value(names[v], f"y{k}", v, graph.types[v], folding[node.output][0])
+            for k, v in enumerate(node.outputs)
         )
         title = comment(f"{type(node.op).__name__} for {node.loc}")
-        found.append(Operator(f"f{stem[1:]}", stem[1:], title, _notes(node.op, x, y), node, x, y))
+        found.append(Operator(stems[label], title, _notes(node.op, x, y), node, x, y))
     return tuple(found)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hlsgen.errors import ModelError, Unsupported
 from hlsgen.frontends.call import Call, Reader
-from hlsgen.frontends.load import dtype_name
+from hlsgen.frontends.load import check_size, dtype_name
 from hlsgen.ops.model.elementwise import Elementwise, Fn
 
 _PLAIN: dict[str, Fn] = {
@@ -171,6 +173,16 @@ def read_size(call: Call) -> None:
     call.give(call.const(np.asarray(np.prod(call.shape(), dtype=np.int64)), "size"))
 
 
+def read_range(call: Call) -> None:
+    """Range of constants."""
+    start, limit, delta = (call.constant(index, "bound").item() for index in range(3))
+    if delta == 0 or not all(np.isfinite((start, limit, delta))):
+        raise ModelError(f"a range from {start} to {limit} by {delta}")
+    check_size((max(math.ceil((limit - start) / delta), 0),), "the result")
+    dtype = call.constant(0, "bound").dtype
+    call.give(call.const(np.arange(start, limit, delta, dtype), "range"))
+
+
 READERS: dict[str, Reader] = {
     **{name: _plain(fn) for name, fn in _PLAIN.items()},
     "Div": read_div,
@@ -187,4 +199,5 @@ READERS: dict[str, Reader] = {
     "Dropout": read_dropout,
     "Shape": read_shape,
     "Size": read_size,
+    "Range": read_range,
 }

@@ -8,6 +8,7 @@ import numpy as np
 
 from hlsgen.errors import ModelError, Unsupported
 from hlsgen.frontends.call import Call, Reader
+from hlsgen.frontends.load import check_size
 from hlsgen.ir.model import Shape
 from hlsgen.ops.model.movement import Concat, Pad, Take
 from hlsgen.ops.model.shapes import broadcast, normal_axis
@@ -179,6 +180,7 @@ def expand(call: Call, x: str, shape: Shape) -> str:
     """Tensor `x` broadcast against `shape`."""
     have = call.type(x).shape
     wanted = broadcast(have, shape)
+    check_size(wanted, "the result")
     value = call.reshape(x, (*(1,) * (len(wanted) - len(have)), *have))
     for axis, size in enumerate(wanted):
         if call.type(value).shape[axis] != size:
@@ -194,6 +196,10 @@ def read_expand(call: Call) -> None:
 def read_tile(call: Call) -> None:
     """Tile by constant repeats."""
     repeats, value = call.constant_ints(1, "repeats"), call.input()
+    if min(repeats, default=1) < 1:
+        raise ModelError(f"repeats {list(repeats)}")
+    sizes = zip(call.shape(), repeats, strict=True)
+    check_size(tuple(size * times for size, times in sizes), "the result")
     for axis, (size, times) in enumerate(zip(call.shape(), repeats, strict=True)):
         value = take(call, value, axis, tuple(range(size)) * times)
     call.give(value)
@@ -212,6 +218,8 @@ def _pads(call: Call) -> tuple[list[int], list[int]]:
     for index, axis in enumerate(axes):
         axis = normal_axis(axis, rank)
         before[axis], after[axis] = pads[index], pads[index + len(axes)]
+    padded = zip(call.shape(), before, after, strict=True)
+    check_size(tuple(max(b + n + a, 0) for n, b, a in padded), "the result")
     return before, after
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.errors import HlsgenError, Loc, ModelError, Unsupported
-from hlsgen.frontends import finn, pulp, qdq, qonnx, qoperator, standard
+from hlsgen.frontends import finn, movements, pulp, qdq, qonnx, qoperator, resize, standard
 from hlsgen.frontends.builder import Builder
 from hlsgen.frontends.call import Call, Reader, Source, names
 from hlsgen.frontends.fold import run_node
@@ -29,7 +29,10 @@ _QUANT_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.ge
 _CHANNELS_LAST = ("qonnx.custom_op.channels_last", "qonnx.custom_op.nhwc")
 _STANDARD = ("", "ai.onnx")
 _DIALECTS = ("QONNX", "FINN", "QDQ", "QOperator", "PULP-integer", "float")
-_NOT_FOLDED = frozenset({*qdq.READERS, *qoperator.READERS, *standard.LATER})
+_NOT_FOLDED = frozenset(
+    {*qdq.READERS, *qoperator.READERS, *standard.LATER, *movements.READERS, *resize.READERS}
+    | {"Constant", "Range"}
+)
 _FOLD_LIMIT = 2**16
 _DEFAULT_OPSET = 13  # of files that import none
 _MALFORMED = (
@@ -255,7 +258,7 @@ class _Reading:
             return False
         feeds = {name: builder.constants.get(builder.resolve(name)) for name in node.input if name}
         found = {name: item for name, item in feeds.items() if item is not None}
-        if len(found) != len(feeds) or node.op_type in ("Constant", "ConstantOfShape"):
+        if len(found) != len(feeds):
             return False
         small = all(item.dtype.kind in "iub" for item in found.values())
         if not small or sum(item.size for item in found.values()) > _FOLD_LIMIT:

@@ -67,14 +67,25 @@ def zero_of(call: Call, dtype: str) -> str:
     return call.const(np.asarray(0, np.int64), "zero_point", dtype)
 
 
-def quantize(call: Call, x: str, scale: str, zero: str | None, axis: int, block: int = 0) -> str:
-    """ONNX QuantizeLinear: round(x / scale) + zero point, saturated to the zero point's type."""
+def quantize(
+    call: Call,
+    x: str,
+    scale: str,
+    zero: str | None,
+    axis: int,
+    block: int = 0,
+    inside: bool = False,
+) -> str:
+    """ONNX QuantizeLinear: round(x / scale) + zero point, saturated to the zero point's type.
+
+    `inside` adds the zero point before rounding.
+    """
     shape = call.type(x).shape
     check_scale(call, scale)
     zero = zero or zero_of(call, "uint8")
     low, high = bounds(call.type(zero).dtype)
     parameters = (parameter(call, name, shape, axis, block) for name in (scale, zero))
-    return call.add(Quantize(low, high, Rounding.HALF_EVEN, False), x, *parameters)
+    return call.add(Quantize(low, high, Rounding.HALF_EVEN, inside), x, *parameters)
 
 
 def dequantize(call: Call, q: str, scale: str, zero: str | None, axis: int, block: int = 0) -> str:

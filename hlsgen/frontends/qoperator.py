@@ -24,12 +24,17 @@ def real(call: Call, index: int, axis: int = 0) -> str:
     return dequantize(call, call.input(index), call.input(index + 1), zero, axis)
 
 
-def finish(call: Call, y: str, index: int, default: str) -> None:
-    """Quantises y by the scale at input `index` and the zero point behind it."""
+def finish(call: Call, y: str, index: int, default: str, inside: bool = False) -> None:
+    """Quantises y by the scale at input `index` and the zero point behind it.
+
+    `inside` where the zero point is added before rounding: QLinearAdd, QLinearMul and
+    QLinearAveragePool of onnxruntime, as their ties show; all others add it after.
+    """
     zero = call.input(index + 1) if call.has(index + 1) else None
     if zero is None:
         zero = call.const(np.asarray(0, np.int64), "zero_point", default)
-    call.give(quantize(call, y, call.input(index), zero, len(call.type(y).shape) - 1))
+    axis = len(call.type(y).shape) - 1
+    call.give(quantize(call, y, call.input(index), zero, axis, inside=inside))
 
 
 def product_scale(call: Call, a: str, b: str, factor: float = 1.0) -> str:
@@ -130,13 +135,13 @@ def read_qgemm(call: Call) -> None:
 def _binary(fn: Fn) -> Reader:
     def read(call: Call) -> None:
         y = call.apply(fn, real(call, 0), real(call, 3))
-        finish(call, y, 6, call.type(call.input(0)).dtype)
+        finish(call, y, 6, call.type(call.input(0)).dtype, inside=True)
 
     return read
 
 
-def _unary(call: Call, y: str) -> None:
-    finish(call, y, 3, call.type(call.input(0)).dtype)
+def _unary(call: Call, y: str, inside: bool = False) -> None:
+    finish(call, y, 3, call.type(call.input(0)).dtype, inside)
 
 
 def _laid_out(call: Call) -> tuple[str, bool]:
@@ -150,7 +155,7 @@ def read_qlinear_average_pool(call: Call) -> None:
     """QLinearAveragePool."""
     x, last = _laid_out(call)
     y = average_pool(call, x)
-    _unary(call, channels_last(call, y) if last else y)
+    _unary(call, channels_last(call, y) if last else y, inside=True)
 
 
 def read_qlinear_global_average_pool(call: Call) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hlsgen.errors import ModelError, Unsupported
 from hlsgen.frontends.call import Call, Reader
+from hlsgen.frontends.load import check_size
 from hlsgen.frontends.movements import take
 from hlsgen.ops.model.linear import MatMul
 from hlsgen.ops.model.shapes import normal_axis
@@ -70,6 +71,7 @@ def read_resize(call: Call) -> None:
             continue
         if result < 1:
             raise ModelError(f"axis {axis} of size {size} would shrink to {result}")
+        check_size((*call.type(value).shape[:axis], result), "the result")
         places = [source_position(transform, i, size, result, scale) for i in range(result)]
         if mode == "nearest":
             found = (nearest(place, rounding) for place in places)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hlsgen.frontends import activations, arithmetic, matrices, movements, resize, windows
+from hlsgen.frontends import activations, arithmetic, fused, matrices, movements, resize, windows
 from hlsgen.frontends.call import Reader
 
 READERS: dict[str, Reader] = {
@@ -13,7 +13,7 @@ READERS: dict[str, Reader] = {
     **movements.READERS,
     **resize.READERS,
 }
-MICROSOFT: dict[str, Reader] = activations.MICROSOFT
+MICROSOFT: dict[str, Reader] = {**activations.MICROSOFT, **fused.MICROSOFT}
 
 LATER: dict[str, str] = {
     **dict.fromkeys(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, assert_never
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -69,7 +69,7 @@ def _evaluate(model: Model, node: Node[ModelOp], values: Mapping[str, Array]) ->
     ]
 
 
-def evaluate(op: ModelOp, inputs: list[Array]) -> list[Array]:  # noqa: C901 (one case an operator)
+def evaluate(op: ModelOp, inputs: list[Array]) -> list[Array]:
     """What one operator makes of its inputs."""
     x = inputs[0]
     match op:
@@ -85,113 +85,92 @@ def evaluate(op: ModelOp, inputs: list[Array]) -> list[Array]:  # noqa: C901 (on
             return [_conv_transpose(op, x, inputs[1])]
         case MatMul():
             return [np.matmul(x, inputs[1])]
-        case Transpose(perm):
-            return [x.transpose(perm)]
-        case Reshape(shape):
-            return [x.reshape(shape)]
-        case Concat(axis):
-            return [np.concatenate(inputs, axis)]
-        case Take(axis, indices):
-            return [x.take(indices, axis)]
-        case Pad(before, after, value):
-            return [_padded(x, before, after, value)]
-        case MaxPool() | SumPool():
-            return [_pool(op, x)]
-        case ReduceSum(axes, keepdims):
-            return [x.sum(axis=axes, keepdims=keepdims)]
-        case ReduceMax(axes, keepdims):
-            return [x.max(axis=axes, keepdims=keepdims)]
-        case ReduceMin(axes, keepdims):
-            return [x.min(axis=axes, keepdims=keepdims)]
-        case ArgMax(axis, keepdims, last):
-            return [_arg(x, axis, keepdims, last)]
-        case ArgMin(axis, keepdims, last):
-            return [_arg(-x, axis, keepdims, last)]
-        case TopK():
-            return _top_k(op, x)
-        case Softmax(axis, log):
-            return [_softmax(x, axis, log)]
         case CountThresholds(axis):
             return [_count(x, inputs[1], axis)]
+        case Concat(axis):
+            return [np.concatenate(inputs, axis)]
+        case TopK():
+            return _top_k(op, x)
+        case _:
+            return [_of_one(op, x)]
+
+
+def _of_one(op: ModelOp, x: Array) -> Array:
+    """The operators that have one input and one output."""
+    match op:
+        case Transpose(perm):
+            return x.transpose(perm)
+        case Reshape(shape):
+            return x.reshape(shape)
+        case Take(axis, indices):
+            return x.take(indices, axis)
+        case Pad(before, after, value):
+            return _padded(x, before, after, value)
+        case MaxPool() | SumPool():
+            return _pool(op, x)
+        case ReduceSum(axes, keepdims):
+            return x.sum(axis=axes, keepdims=keepdims)
+        case ReduceMax(axes, keepdims):
+            return x.max(axis=axes, keepdims=keepdims)
+        case ReduceMin(axes, keepdims):
+            return x.min(axis=axes, keepdims=keepdims)
+        case ArgMax(axis, keepdims, last):
+            return _arg(x, axis, keepdims, last)
+        case ArgMin(axis, keepdims, last):
+            return _arg(-x, axis, keepdims, last)
+        case Softmax(axis, log):
+            return _softmax(x, axis, log)
         case Cast(dtype):
-            return [_cast(x, dtype)]
+            return _cast(x, dtype)
         case _:
             raise Unsupported(f"no evaluation of {type(op).__name__}")
 
 
-def elementwise(fn: Fn, inputs: list[Array]) -> Array:  # noqa: C901 (one case a function)
+def _int_div(a: Array, b: Array) -> Array:
+    quotient = np.abs(a) // np.abs(b)
+    return np.where((a < 0) ^ (b < 0), -quotient, quotient)
+
+
+_FUNCTIONS: dict[Fn, Callable[..., Array]] = {
+    Fn.ADD: np.add,
+    Fn.SUB: np.subtract,
+    Fn.MUL: np.multiply,
+    Fn.DIV: np.true_divide,
+    Fn.INT_DIV: _int_div,
+    Fn.MOD: np.mod,
+    Fn.POW: np.float_power,
+    Fn.MAX: np.maximum,
+    Fn.MIN: np.minimum,
+    Fn.EQUAL: np.equal,
+    Fn.LESS: np.less,
+    Fn.LESS_EQUAL: np.less_equal,
+    Fn.GREATER: np.greater,
+    Fn.GREATER_EQUAL: np.greater_equal,
+    Fn.AND: np.logical_and,
+    Fn.OR: np.logical_or,
+    Fn.XOR: np.logical_xor,
+    Fn.NOT: np.logical_not,
+    Fn.WHERE: lambda condition, a, b: np.where(condition != 0, a, b),
+    Fn.NEG: np.negative,
+    Fn.ABS: np.abs,
+    Fn.SIGN: np.sign,
+    Fn.SQRT: np.sqrt,
+    Fn.EXP: np.exp,
+    Fn.LOG: np.log,
+    Fn.ERF: np.vectorize(math.erf, otypes=[np.float64]),
+    Fn.SIGMOID: lambda a: 0.5 + 0.5 * np.tanh(0.5 * a),
+    Fn.TANH: np.tanh,
+    Fn.SOFTPLUS: lambda a: np.logaddexp(a, 0.0),
+    Fn.FLOOR: np.floor,
+    Fn.CEIL: np.ceil,
+    Fn.ROUND: np.rint,
+    Fn.TRUNC: np.trunc,
+}
+
+
+def elementwise(fn: Fn, inputs: list[Array]) -> Array:
     """One elementary function of arrays that broadcast."""
-    a, b = inputs[0], inputs[-1]
-    match fn:
-        case Fn.ADD:
-            return a + b
-        case Fn.SUB:
-            return a - b
-        case Fn.MUL:
-            return a * b
-        case Fn.DIV:
-            return a / b
-        case Fn.INT_DIV:
-            quotient = np.abs(a) // np.abs(b)
-            return np.where((a < 0) ^ (b < 0), -quotient, quotient)
-        case Fn.MOD:
-            return np.mod(a, b)
-        case Fn.POW:
-            return np.power(a.astype(np.float64), b)
-        case Fn.MAX:
-            return np.maximum(a, b)
-        case Fn.MIN:
-            return np.minimum(a, b)
-        case Fn.EQUAL:
-            return a == b
-        case Fn.LESS:
-            return a < b
-        case Fn.LESS_EQUAL:
-            return a <= b
-        case Fn.GREATER:
-            return a > b
-        case Fn.GREATER_EQUAL:
-            return a >= b
-        case Fn.AND:
-            return (a != 0) & (b != 0)
-        case Fn.OR:
-            return (a != 0) | (b != 0)
-        case Fn.XOR:
-            return (a != 0) ^ (b != 0)
-        case Fn.NOT:
-            return a == 0
-        case Fn.WHERE:
-            return np.where(a != 0, inputs[1], b)
-        case Fn.NEG:
-            return -a
-        case Fn.ABS:
-            return np.abs(a)
-        case Fn.SIGN:
-            return np.sign(a)
-        case Fn.SQRT:
-            return np.sqrt(a)
-        case Fn.EXP:
-            return np.exp(a)
-        case Fn.LOG:
-            return np.log(a)
-        case Fn.ERF:
-            return np.vectorize(math.erf, otypes=[np.float64])(a)
-        case Fn.SIGMOID:
-            return 0.5 + 0.5 * np.tanh(0.5 * a)
-        case Fn.TANH:
-            return np.tanh(a)
-        case Fn.SOFTPLUS:
-            return np.logaddexp(a, 0.0)
-        case Fn.FLOOR:
-            return np.floor(a)
-        case Fn.CEIL:
-            return np.ceil(a)
-        case Fn.ROUND:
-            return np.rint(a)
-        case Fn.TRUNC:
-            return np.trunc(a)
-        case _:
-            assert_never(fn)
+    return _FUNCTIONS[fn](*inputs)
 
 
 def _quantize(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:

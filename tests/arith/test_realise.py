@@ -167,7 +167,7 @@ def test_proof_catches_mutants(name):
 
 
 def test_proof_catches_what_lies_between_the_steps():
-    """A form with thresholds of its own is also tried there; a monotone one needs a monotone row."""
+    """Own thresholds of a form are tried too; a monotone form needs a monotone row."""
     row = Steps.from_codes(0, np.array([0] * 50 + [1] * 50))
     bump = Thresholds((0,), np.array([[20, 30, 50]]), np.array([[1, -1, 1]]), 0, 99)
     with pytest.raises(RealisationError, match="gives 1, not 0, at 20"):

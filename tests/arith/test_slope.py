@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_signed_digits():
         assert sum(sign << e for sign, e in digits) == m
         assert len(digits) == csd_weight(m) == lightest(m)
         places = [e for _, e in digits]
-        assert all(b - a > 1 for a, b in zip(places, places[1:], strict=False))
+        assert all(b - a > 1 for a, b in pairwise(places))
 
 
 def test_least_weight_is_least_in_every_interval():

@@ -35,7 +35,9 @@ def build(
         for name, array in inputs.items()
     ]
     tensors = [
-        value if isinstance(value, TensorProto) else numpy_helper.from_array(np.asarray(value), name)
+        value
+        if isinstance(value, TensorProto)
+        else numpy_helper.from_array(np.asarray(value), name)
         for name, value in (constants or {}).items()
     ]
     results = [helper.make_empty_tensor_value_info(name) for name in outputs]

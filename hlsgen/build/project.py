@@ -1,0 +1,251 @@
+"""A project folder: written whole or not at all, verified on the spot."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hlsgen.arith.declared import Declared, parse_format
+from hlsgen.boards import Board, load_board
+from hlsgen.build.gpp import compile_csim, run_csim
+from hlsgen.emit.hls import HlsOptions, Io
+from hlsgen.emit.manifest import FORMAT
+from hlsgen.emit.project import as_json, emit
+from hlsgen.emit.vectors import vector_files
+from hlsgen.errors import HlsgenError, OptionError
+from hlsgen.expr.network import Network
+from hlsgen.frontends import read_model
+from hlsgen.ir.model import Shape
+from hlsgen.passes.lower import LowerOptions, lower
+from hlsgen.sim.run import input_codes, run_graph
+from hlsgen.sim.vectors import random_feeds
+from hlsgen.sim.verify import Verification, verify
+
+Array = NDArray[Any]
+Stage = Callable[[str, float], None]  # what is being done, and which share of it is done
+MARKER = "project.json"
+DEFAULT_BOARD = "ultra96v2"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """How a project is made; nothing here changes a result bit.
+
+    `inputs` declares formats of network inputs, `shapes` fixes free dimensions; `clock_ns` 0 takes
+    the board's; `samples` is how many test vectors the project carries.
+    """
+
+    board: str = DEFAULT_BOARD
+    io: Io = Io.PARALLEL
+    clock_ns: float = 0.0
+    top: str = ""
+    inputs: Mapping[str, Declared] = field(default_factory=dict[str, Declared])
+    shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
+    samples: int = 8
+    seed: int = 0
+    csim: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """What `build` made, and what verification found."""
+
+    folder: Path
+    network: Network
+    verification: Verification
+    seconds: float
+
+
+def quiet(stage: str, share: float) -> None:
+    """No progress shown."""
+
+
+def load_network(
+    model: Path, options: BuildOptions, observe: Stage = quiet
+) -> Network:
+    """Read and lower a model file."""
+    observe("reading", 0.0)
+    read = read_model(model, options.shapes)
+    observe("lowering", 0.0)
+    return lower(
+        read,
+        LowerOptions(options.inputs),
+        lambda done, count: observe("lowering", done / max(count, 1)),
+    )
+
+
+def build(
+    model: Path, folder: Path, options: BuildOptions | None = None, observe: Stage = quiet
+) -> Built:
+    """The whole project of a model in `folder`, its C++ compiled and compared with the model.
+
+    Errors: OptionError where `folder` exists and is not a project of hlsgen; ToolMissing without
+    g++ or headers. If some element is wrong the files stay for a look, marked in project.json.
+    """
+    options = options or BuildOptions()
+    started = time.perf_counter()
+    _check_target(folder)
+    board = load_board(options.board)
+    hls = _hls_options(options, board)
+    network = load_network(model, options, observe)
+    observe("writing", 0.0)
+    files = emit(network, hls, board.name)
+    feeds = random_feeds(network, options.samples, options.seed)
+    codes = input_codes(network, feeds)
+    files |= vector_files(network.graph, codes, run_graph(network.graph, codes))
+    files["model.onnx"] = model.read_bytes()
+    with _staged(folder) as stage:
+        _write(stage, files)
+        engines = {"python": lambda c: run_graph(network.graph, c)}
+        if options.csim:
+            observe("compiling", 0.0)
+            executable = compile_csim(stage)
+            engines["csim"] = lambda c: run_csim(executable, network.graph, c)
+        observe("verifying", 0.0)
+        verification = verify(network, feeds, None, engines)
+        _finish(stage, verification, options)
+        _publish(stage, folder)
+    return Built(folder, network, verification, time.perf_counter() - started)
+
+
+def _hls_options(options: BuildOptions, board: Board) -> HlsOptions:
+    return HlsOptions(
+        io=options.io,
+        part=board.part,
+        clock_ns=options.clock_ns or board.clock_ns,
+        top=options.top,
+        flow_target=board.flow.value,
+    )
+
+
+def _check_target(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OptionError(f"{folder} is a file; give another -o")
+    if any(folder.iterdir()) and not _is_project(folder):
+        raise OptionError(
+            f"{folder} exists and is not a project that hlsgen wrote; give another -o or empty it"
+        )
+
+
+def _is_project(folder: Path) -> bool:
+    try:
+        return "hlsgen" in json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
+class _staged:  # noqa: N801 - used as a function in `with`
+    """A temporary neighbour of the target: on the same file system, removed unless published."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> Path:
+        parent = self.target.resolve().parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=parent))
+        except OSError as error:
+            raise OptionError(f"cannot write into {parent}: {_reason(error)}") from error
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    try:
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data = content if isinstance(content, bytes) else content.encode()
+            path.write_bytes(data)
+    except OSError as error:
+        raise HlsgenError(f"cannot write the project: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "no space left on the device" if full else (error.strerror or str(error))
+
+
+def _finish(folder: Path, verification: Verification, options: BuildOptions) -> None:
+    """Record in project.json what was verified and what reproduces this build."""
+    path = folder / MARKER
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["verification"] = verification.to_json()
+    content["verified"] = verification.wrong == 0 and options.csim
+    content["options"] |= {
+        "inputs": {name: str(how) for name, how in options.inputs.items()},
+        "shapes": {name: list(shape) for name, shape in options.shapes.items()},
+    }
+    _write(folder, {MARKER: as_json(content)})
+
+
+def _publish(stage: Path, folder: Path) -> None:
+    """Put the finished folder in the place of an older one, never mixing the two."""
+    old = stage.with_name(stage.name + "-old")
+    try:
+        if folder.exists():
+            folder.rename(old)
+        stage.rename(folder)
+    except OSError as error:
+        raise HlsgenError(f"cannot put the project at {folder}: {_reason(error)}") from error
+    shutil.rmtree(old, ignore_errors=True)
+    folder.chmod(0o755)
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """A project folder and the network that it was made from."""
+
+    folder: Path
+    network: Network
+    options: BuildOptions
+
+
+def open_project(folder: Path) -> Project:
+    """Read a project back: its own copy of the model, lowered with the recorded options."""
+    try:
+        content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        recorded = content["options"]
+        version = content["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OptionError(f"{folder} is not a project that hlsgen wrote") from error
+    if version > FORMAT:
+        raise OptionError(f"{folder} was written by a newer hlsgen ({content.get('hlsgen')})")
+    options = BuildOptions(
+        board=recorded["board"],
+        io=Io(recorded["io"]),
+        clock_ns=recorded["clock_ns"],
+        top=recorded["top"],
+        inputs={n: parse_format(f) for n, f in recorded.get("inputs", {}).items()},
+        shapes={n: tuple(s) for n, s in recorded.get("shapes", {}).items()},
+    )
+    return Project(folder, load_network(folder / "model.onnx", options), options)
+
+
+def csim_engine(
+    network: Network, options: BuildOptions
+) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """Hardware output codes for input codes through the emitted C++ (compiled on first use)."""
+    board = load_board(options.board)
+    hls = replace(_hls_options(options, board), top=options.top)
+    from hlsgen.emit.hls import emit_hls
+
+    with tempfile.TemporaryDirectory(prefix="hlsgen-csim-") as name:
+        folder = Path(name)
+        _write(folder, emit_hls(network.graph, hls))
+        executable = compile_csim(folder)
+    return lambda codes: run_csim(executable, network.graph, codes)

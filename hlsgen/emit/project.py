@@ -1,0 +1,26 @@
+"""Every file of a project but the test vectors: path to content, nothing written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hlsgen.emit.cosim import emit_cosim
+from hlsgen.emit.hls import HlsOptions, emit_hls
+from hlsgen.emit.manifest import manifest, proof
+from hlsgen.expr.network import Network
+
+
+def emit(
+    network: Network, options: HlsOptions | None = None, board: str | None = None
+) -> dict[str, str | bytes]:
+    """The HLS sources and scripts, the stand-alone co-simulation model, manifest and proof."""
+    options = options or HlsOptions()
+    files = emit_hls(network.graph, options) | emit_cosim(network, options.templates)
+    files["project.json"] = as_json(manifest(network, options, board))
+    files["proof.json"] = as_json(proof(network))
+    return files
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

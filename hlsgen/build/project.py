@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
 from hlsgen.build.gpp import compile_csim, run_csim
-from hlsgen.emit.hls import HlsOptions, Io
+from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
 from hlsgen.emit.vectors import vector_files
 from hlsgen.errors import HlsgenError, OptionError
 from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
-from hlsgen.ir.model import Shape
+from hlsgen.ir.model import Model, Shape
 from hlsgen.passes.lower import LowerOptions, lower
-from hlsgen.sim.run import input_codes, run_graph
+from hlsgen.sim.run import input_codes, match_inputs, run_graph
 from hlsgen.sim.vectors import random_feeds
 from hlsgen.sim.verify import Verification, verify
 
@@ -70,17 +70,33 @@ def quiet(stage: str, share: float) -> None:
 
 
 def load_network(
-    model: Path, options: BuildOptions, observe: Stage = quiet
+    model: Path,
+    options: BuildOptions,
+    observe: Stage = quiet,
+    arrays: Mapping[str, Array] | None = None,
 ) -> Network:
-    """Read and lower a model file."""
+    """Read and lower a model file; `arrays` are the inputs at hand, if any.
+
+    An input that nobody declared takes a default format, wide enough for the arrays.
+    """
     observe("reading", 0.0)
     read = read_model(model, options.shapes)
     observe("lowering", 0.0)
     return lower(
         read,
-        LowerOptions(options.inputs),
+        LowerOptions(options.inputs, _ranges(read, arrays or {})),
         lambda done, count: observe("lowering", done / max(count, 1)),
     )
+
+
+def _ranges(model: Model, arrays: Mapping[str, Array]) -> dict[str, tuple[float, float]]:
+    """Least and greatest value at hand for each network input."""
+    found = match_inputs(model, arrays) if arrays else {}
+    return {
+        name: (float(x.min()), float(x.max()))
+        for name, x in found.items()
+        if x.size and x.dtype.kind in "fiu"
+    }
 
 
 def build(
@@ -236,16 +252,14 @@ def open_project(folder: Path) -> Project:
     return Project(folder, load_network(folder / "model.onnx", options), options)
 
 
-def csim_engine(
-    network: Network, options: BuildOptions
-) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
-    """Hardware output codes for input codes through the emitted C++ (compiled on first use)."""
-    board = load_board(options.board)
-    hls = replace(_hls_options(options, board), top=options.top)
-    from hlsgen.emit.hls import emit_hls
-
-    with tempfile.TemporaryDirectory(prefix="hlsgen-csim-") as name:
-        folder = Path(name)
-        _write(folder, emit_hls(network.graph, hls))
-        executable = compile_csim(folder)
-    return lambda codes: run_csim(executable, network.graph, codes)
+def csim_engine(project: Project) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """Hardware output codes for input codes through the C++, of the folder or emitted now."""
+    graph = project.network.graph
+    if project.folder.is_dir():
+        executable = compile_csim(project.folder)
+    else:
+        hls = _hls_options(project.options, load_board(project.options.board))
+        with tempfile.TemporaryDirectory(prefix="hlsgen-csim-") as name:
+            _write(Path(name), emit_hls(graph, hls))
+            executable = compile_csim(Path(name))
+    return lambda codes: run_csim(executable, graph, codes)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import hlsgen
 from hlsgen.arith.rounding import Rounding
+from hlsgen.arith.staircase import Affine
 from hlsgen.emit.jinja import comment, environment
 from hlsgen.errors import Unsupported
 from hlsgen.expr.network import Network
@@ -83,7 +84,7 @@ def _node(
     arguments = [f"v[{name!r}]" for name in node.inputs]
     arguments += [f"{k}={v}" for k, v in _arguments(index, node.op, inputs, store).items()]
     targets = ", ".join(f"v[{name!r}]" for name in node.outputs)
-    kind = type(node.op).__module__.rsplit(".", 1)[-1]
+    kind = "affine" if _by_formula(node.op) else type(node.op).__module__.rsplit(".", 1)[-1]
     return [f"    # {comment(str(node.loc))}", f"    {targets} = {kind}({', '.join(arguments)})"]
 
 
@@ -143,7 +144,32 @@ def _literal(key: str, value: Any, store: _Store) -> str:
             return repr(value)
 
 
+MANY_STEPS = 1 << 14  # beyond this, the formula of the hardware takes less room than its steps
+
+
+def _by_formula(op: HwOp) -> bool:
+    return (
+        isinstance(op, Staircase)
+        and isinstance(op.realisation, Affine)
+        and sum(len(r.t) for r in op.rows) > MANY_STEPS
+    )
+
+
+def _affine(index: int, op: Staircase, how: Affine, store: _Store) -> dict[str, str]:
+    bound = how.product.hi + 1
+    wide = np.dtype(object) if bound >= 1 << 62 else np.dtype(np.int64)
+    arrays = {"row": op.row, "m": np.array(how.m, dtype=wide), "b": np.array(how.b, dtype=wide)}
+    found = {name: store.put(f"{index}.{name}", values) for name, values in arrays.items()}
+    numbers = {
+        "shift": how.shift, "tie": how.tie, "offset": how.offset, "lowest": how.qlo,
+        "highest": how.qhi, "bound": bound,
+    }  # fmt: skip
+    return found | {name: repr(value) for name, value in numbers.items()}
+
+
 def _staircase(index: int, op: Staircase, store: _Store) -> dict[str, str]:
+    if _by_formula(op) and isinstance(op.realisation, Affine):
+        return _affine(index, op, op.realisation, store)
     counts = [len(r.t) for r in op.rows]
     start = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     steps = np.concatenate([r.t for r in op.rows])

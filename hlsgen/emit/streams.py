@@ -243,37 +243,39 @@ def _work(operator: Operator) -> Any:
 
 
 def stream_numbers(operator: Operator) -> dict[str, Any]:
-    """What the stream block of a template needs."""
+    """What the stream blocks of the templates need."""
     todo = _work(operator)
+    beats = [v.beat for v in operator.x]
     found: dict[str, Any] = {"streamed": todo.way is not Way.WHOLE, "way": todo.way.value}
-    op = operator.node.op
-    if todo.way is Way.WHOLE:
-        return found
-    match op:
-        case Conv():
+    match operator.node.op:
+        case _ if todo.way is Way.WHOLE:
+            pass
+        case Conv() | MaxPool() | SumPool() as op:
             facts = window_facts(operator)
-            found |= {"operand": facts.operand.cpp, "groups": op.group}
-            taps = math.prod(op.window.kernel)
-            found["taken"] = f"beat<{facts.operand.cpp}, {operator.x[0].lanes} >"
-            if todo.way is Way.MATRIX:
-                kernel = op.weights.reshape(*op.weights.shape[:2], taps).swapaxes(1, 2)
-                found |= _folded(kernel.reshape(len(op.bias), -1), op.bias, operator)
-                found["rows"] = operator.y[0].size // len(op.bias)
-            else:
-                lanes = operator.x[0].lanes
-                kernel = op.weights.reshape(-1, lanes, taps).swapaxes(1, 2)
-                found |= {"folded_weights": kernel.reshape(-1, lanes), "window_taps": taps}
-        case MatMul():
-            found |= {"operand": operator.x[0].t, "groups": 1, "taken": operator.x[0].beat}
-            found |= _folded(op.weights.T, op.bias, operator)
-            found["rows"] = operator.y[0].size // len(op.bias)
-        case MaxPool() | SumPool():
-            facts = window_facts(operator)
+            beats = [f"beat<{facts.operand.cpp}, {operator.x[0].lanes} >"]
             found |= {"operand": facts.operand.cpp, "window_taps": math.prod(op.window.kernel)}
-            found["taken"] = f"beat<{facts.operand.cpp}, {operator.x[0].lanes} >"
+            if isinstance(op, Conv):
+                found |= _conv_numbers(op, operator, todo.way)
+        case MatMul() as op:
+            found |= {"operand": operator.x[0].t, "groups": 1}
+            found |= _folded(op.weights.T, op.bias, operator)
         case _:
             found["field_places"] = _field_places(operator)
+    found["taken"] = beats[0] if beats else ""
+    arguments = zip(beats + [v.beat for v in operator.y], operator.x + operator.y, strict=True)
+    found["arguments"] = ", ".join(f"hls::stream<{b} > &s_{v.local}" for b, v in arguments)
     return found
+
+
+def _conv_numbers(op: Conv, operator: Operator, way: Way) -> dict[str, Any]:
+    taps = math.prod(op.window.kernel)
+    if way is Way.MATRIX:
+        kernel = op.weights.reshape(*op.weights.shape[:2], taps).swapaxes(1, 2)
+        matrix = kernel.reshape(len(op.bias), -1)
+        return {"groups": op.group} | _folded(matrix, op.bias, operator)
+    lanes = operator.x[0].lanes
+    kernel = op.weights.reshape(-1, lanes, taps).swapaxes(1, 2)
+    return {"folded_weights": np.ascontiguousarray(kernel).reshape(-1, lanes)}
 
 
 def _folded(matrix: NDArray[Any], bias: NDArray[Any], operator: Operator) -> dict[str, Any]:
@@ -284,6 +286,7 @@ def _folded(matrix: NDArray[Any], bias: NDArray[Any], operator: Operator) -> dic
     groups = operator.node.op.group if isinstance(operator.node.op, Conv) else 1
     return {
         "folded_weights": np.ascontiguousarray(tiles).reshape(-1, pe * simd),
+        "rows": operator.y[0].size // len(bias),
         "folds": len(bias) // pe // groups,
         "steps": inner // simd,
         "pe": pe,

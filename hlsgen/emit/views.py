@@ -100,10 +100,6 @@ class Operator:
         reads = [f"const {v.t} {v.local}[{v.size}]" for v in self.x]
         return ", ".join(reads + [f"{v.t} {v.local}[{v.size}]" for v in self.y])
 
-    @property
-    def stream_arguments(self) -> str:
-        return ", ".join(f"hls::stream<{v.beat} > &s_{v.local}" for v in self.x + self.y)
-
 
 @dataclass(frozen=True, slots=True)
 class Names:

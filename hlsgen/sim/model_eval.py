@@ -69,7 +69,7 @@ def _evaluate(model: Model, node: Node[ModelOp], values: Mapping[str, Array]) ->
     ]
 
 
-def evaluate(op: ModelOp, inputs: list[Array]) -> list[Array]:
+def evaluate(op: ModelOp, inputs: list[Array]) -> list[Array]:  # noqa: C901 (a case an operator)
     """What one operator makes of its inputs."""
     x = inputs[0]
     match op:
@@ -95,7 +95,7 @@ def evaluate(op: ModelOp, inputs: list[Array]) -> list[Array]:
             return [_of_one(op, x)]
 
 
-def _of_one(op: ModelOp, x: Array) -> Array:
+def _of_one(op: ModelOp, x: Array) -> Array:  # noqa: C901 (a case an operator)
     """The operators that have one input and one output."""
     match op:
         case Transpose(perm):
@@ -131,6 +131,18 @@ def _int_div(a: Array, b: Array) -> Array:
     return np.where((a < 0) ^ (b < 0), -quotient, quotient)
 
 
+def _where(condition: Array, a: Array, b: Array) -> Array:
+    return np.where(condition != 0, a, b)
+
+
+def _sigmoid(a: Array) -> Array:
+    return 0.5 + 0.5 * np.tanh(0.5 * a)
+
+
+def _softplus(a: Array) -> Array:
+    return np.logaddexp(a, 0.0)
+
+
 _FUNCTIONS: dict[Fn, Callable[..., Array]] = {
     Fn.ADD: np.add,
     Fn.SUB: np.subtract,
@@ -150,7 +162,7 @@ _FUNCTIONS: dict[Fn, Callable[..., Array]] = {
     Fn.OR: np.logical_or,
     Fn.XOR: np.logical_xor,
     Fn.NOT: np.logical_not,
-    Fn.WHERE: lambda condition, a, b: np.where(condition != 0, a, b),
+    Fn.WHERE: _where,
     Fn.NEG: np.negative,
     Fn.ABS: np.abs,
     Fn.SIGN: np.sign,
@@ -158,9 +170,9 @@ _FUNCTIONS: dict[Fn, Callable[..., Array]] = {
     Fn.EXP: np.exp,
     Fn.LOG: np.log,
     Fn.ERF: np.vectorize(math.erf, otypes=[np.float64]),
-    Fn.SIGMOID: lambda a: 0.5 + 0.5 * np.tanh(0.5 * a),
+    Fn.SIGMOID: _sigmoid,
     Fn.TANH: np.tanh,
-    Fn.SOFTPLUS: lambda a: np.logaddexp(a, 0.0),
+    Fn.SOFTPLUS: _softplus,
     Fn.FLOOR: np.floor,
     Fn.CEIL: np.ceil,
     Fn.ROUND: np.rint,

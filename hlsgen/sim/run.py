@@ -12,6 +12,7 @@ from hlsgen.errors import OptionError
 from hlsgen.expr.network import Network
 from hlsgen.expr.tree import Leaf
 from hlsgen.ir.hw import HwGraph
+from hlsgen.ir.model import Model
 from hlsgen.sim.host import codes_of, outputs_of
 
 Array = NDArray[Any]
@@ -74,10 +75,7 @@ def feeds_of(network: Network, arrays: Mapping[str, Array]) -> dict[str, Array]:
     Shapes: a leading sample axis, then the file's own shape.
     """
     model = network.model
-    spelled = {name.replace("/", "__"): name for name in model.inputs} | {n: n for n in model.inputs}
-    found = {spelled[k]: v for k, v in arrays.items() if k in spelled}
-    if not found and len(arrays) >= len(model.inputs):
-        found = dict(zip(model.inputs, arrays.values(), strict=False))
+    found = match_inputs(model, arrays)
     missing = [name for name in model.inputs if name not in found]
     if missing:
         raise OptionError(
@@ -88,6 +86,15 @@ def feeds_of(network: Network, arrays: Mapping[str, Array]) -> dict[str, Array]:
     if len(counts) > 1:
         raise OptionError(f"inputs differ in their number of samples: {sorted(counts)}")
     return feeds
+
+
+def match_inputs(model: Model, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Which array belongs to which network input."""
+    spelled = {n.replace("/", "__"): n for n in model.inputs} | {n: n for n in model.inputs}
+    found = {spelled[k]: v for k, v in arrays.items() if k in spelled}
+    if not found and len(arrays) >= len(model.inputs):
+        found = dict(zip(model.inputs, arrays.values(), strict=False))
+    return found
 
 
 def _feed(name: str, x: Array, t: Any) -> Array:

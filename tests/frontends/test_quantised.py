@@ -82,7 +82,7 @@ def test_four_bits(agree: Agree, kind: str, low: int, high: int) -> None:
     assert model.constants["w"].dtype.itemsize == 1
 
 
-def _quantised(x: Any, weights: Any, out: Any, w_scale: Any = np.float32(0.5)) -> dict[str, Any]:
+def _quantised(x: Any, weights: Any, out: Any, w_scale: Any) -> dict[str, Any]:
     return {
         "xs": np.float32(0.25),
         "xz": np.asarray(5, x.dtype),
@@ -129,7 +129,7 @@ def test_integer_products(agree: Agree) -> None:
 @pytest.mark.parametrize("bias", [False, True])
 def test_qgemm(agree: Agree, trans_b: int, bias: bool) -> None:
     x, w = u8(3, 8), i8(5, 8) if trans_b else i8(8, 5)
-    constants = _quantised(x, w, np.uint8)
+    constants = _quantised(x, w, np.uint8, np.float32(0.5))
     constants["b"] = RNG.integers(-999, 999, 5).astype(np.int32)
     names = ["x", "xs", "xz", "w", "ws", "wz", "b" if bias else "", "ys", "yz"]
     gemm = node("QGemm", names, ["y"], transB=trans_b, alpha=1.0, **MS)

@@ -1,0 +1,449 @@
+"""The command line: `hlsgen build`, `simulate`, `verify`, `inspect`, `boards`.
+
+Exit status: 0 done and verified; 1 verification found wrong elements; 2 the input or the options are
+at fault; 3 a needed tool is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+import hlsgen
+from hlsgen.errors import HlsgenError, OptionError
+
+if TYPE_CHECKING:  # heavy modules are imported by the commands that need them
+    from hlsgen.build.project import BuildOptions, Project, Stage
+    from hlsgen.expr.network import Network
+
+app = App(
+    name="hlsgen",
+    help="Quantised ONNX models as exact integer hardware, proven on the spot.",
+    version=hlsgen.__version__,
+    version_flags=["--version"],
+)
+
+Engine = Literal["python", "csim"]
+Io = Literal["parallel", "stream"]
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+Inputs = Annotated[list[str] | None, Parameter(name="--input", negative="")]
+Shapes = Annotated[list[str] | None, Parameter(name="--shape", negative="")]
+
+
+@app.command
+def build(
+    model: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"])],
+    board: str = "ultra96v2",
+    io: Io = "parallel",
+    clock_ns: float = 0.0,
+    top: str = "",
+    input_: Inputs = None,
+    shape: Shapes = None,
+    samples: int = 8,
+    seed: int = 0,
+    csim: bool = True,
+    json_: Json = False,
+) -> int:
+    """Write the whole HLS project of a model and verify it by C simulation.
+
+    Parameters
+    ----------
+    model
+        The quantised ONNX file.
+    output
+        The project folder to make; an older project of hlsgen there is replaced.
+    board
+        A name of `hlsgen boards`, or a TOML file of yours.
+    io
+        parallel: everything unrolled, one result per clock; stream: dataflow with line buffers.
+    clock_ns
+        Clock period; the board's by default.
+    top
+        Name of the hardware function; the model's name by default.
+    input_
+        Format of a network input, NAME=uint8 or NAME='fixed<16,6>'; repeat for several.
+    shape
+        Sizes of a network input with free dimensions, NAME=1x3x32x32.
+    samples
+        How many test vectors the project carries.
+    seed
+        Seed of the test vectors.
+    csim
+        Compile the C++ with g++ and compare it with the model.
+    json_
+        Print the result as JSON.
+    """
+    from hlsgen.build.project import build as run
+
+    options = _options(board, io, clock_ns, top, input_, shape, samples, seed, csim=csim)
+    with _progress(show=not json_) as observe:
+        built = run(model, output, options, observe)
+    _notes(built.network)
+    verification = built.verification
+    if json_:
+        _print_json(
+            {
+                "format": 1,
+                "folder": str(output),
+                "seconds": round(built.seconds, 3),
+                "verification": verification.to_json(),
+            }
+        )
+    else:
+        from hlsgen.report.console import built_summary
+
+        built_summary(built, board)
+    return 1 if verification.wrong else 0
+
+
+@app.command
+def simulate(
+    model: Path,
+    /,
+    *,
+    input_: Inputs = None,
+    output: Annotated[Path, Parameter(name=["-o", "--output"])],
+    engine: Engine = "python",
+    io: Io = "parallel",
+    shape: Shapes = None,
+    json_: Json = False,
+) -> int:
+    """Run a model's integers on arrays.
+
+    Parameters
+    ----------
+    model
+        The ONNX file, or a project folder.
+    input_
+        X.npz with one array per network input, samples first; NAME=FORMAT declares a format.
+    output
+        The npz file to write.
+    engine
+        python: the integer graph in numpy; csim: the emitted C++ compiled by g++.
+    io
+        Which hardware csim runs.
+    shape
+        Sizes of a network input with free dimensions, NAME=1x3x32x32.
+    json_
+        Print a summary as JSON.
+    """
+    import numpy as np
+
+    from hlsgen.sim.run import feeds_of, input_codes, output_values
+
+    files, formats = _split_inputs(input_)
+    if len(files) != 1:
+        raise OptionError("simulate needs --input X.npz, one file")
+    arrays = _load(files[0])
+    project = _open(model, formats, shape, io, arrays)
+    network = project.network
+    feeds = feeds_of(network, arrays)
+    codes = _engine(engine, project)(input_codes(network, feeds))
+    results = output_values(network, codes)
+    _save(output, {name.replace("/", "__"): y for name, y in results.items()})
+    _notes(network)
+    if json_:
+        shapes = {name: list(np.shape(y)) for name, y in results.items()}
+        _print_json({"format": 1, "engine": engine, "outputs": shapes})
+    return 0
+
+
+@app.command
+def verify(
+    model: Path,
+    /,
+    *,
+    input_: Inputs = None,
+    expect: Path | None = None,
+    samples: int = 16,
+    seed: int = 0,
+    engine: Engine = "python",
+    io: Io = "parallel",
+    shape: Shapes = None,
+    json_: Annotated[str | None, Parameter(name="--json")] = None,
+) -> int:
+    """Compare an engine with the model's reference, element by element.
+
+    Parameters
+    ----------
+    model
+        The ONNX file, or a project folder.
+    input_
+        X.npz with network inputs (random ones by default); NAME=FORMAT declares a format.
+    expect
+        Y.npz with expected outputs; by default the public runtimes compute them.
+    samples
+        How many random samples, where no arrays are given.
+    seed
+        Seed of the random samples.
+    engine
+        python or csim.
+    io
+        Which hardware csim runs.
+    shape
+        Sizes of a network input with free dimensions, NAME=1x3x32x32.
+    json_
+        Write the result to this file as JSON ('-' prints it).
+    """
+    from hlsgen.sim.run import feeds_of
+    from hlsgen.sim.vectors import random_feeds
+    from hlsgen.sim.verify import verify as run
+
+    files, formats = _split_inputs(input_)
+    arrays = _load(files[0]) if files else None
+    project = _open(model, formats, shape, io, arrays)
+    network = project.network
+    feeds = random_feeds(network, samples, seed) if arrays is None else feeds_of(network, arrays)
+    expected = None if expect is None else _load(expect)
+    result = run(network, feeds, expected, {engine: _engine(engine, project)})
+    _notes(network)
+    if json_ == "-":
+        _print_json(result.to_json())
+    else:
+        if json_ is not None:
+            _write_text(Path(json_), json.dumps(result.to_json(), indent=2) + "\n")
+        from hlsgen.report.console import verified
+
+        verified(result)
+    return 1 if result.wrong else 0
+
+
+@app.command
+def inspect(
+    model: Path,
+    /,
+    *,
+    input_: Inputs = None,
+    shape: Shapes = None,
+    json_: Json = False,
+) -> int:
+    """Show what a model is: dialect, layers, formats, ranges; what would not convert and why.
+
+    Parameters
+    ----------
+    model
+        The ONNX file, or a project folder.
+    input_
+        Format of a network input, NAME=uint8.
+    shape
+        Sizes of a network input with free dimensions, NAME=1x3x32x32.
+    json_
+        Print everything as JSON.
+    """
+    from hlsgen.report.inspect import inspected
+
+    _, formats = _split_inputs(input_)
+    options = _options("ultra96v2", "parallel", 0.0, "", input_, shape, 0, 0, csim=False)
+    result = inspected(model, options)
+    del formats
+    if json_:
+        _print_json(result.to_json())
+    else:
+        from hlsgen.report.console import inspection
+
+        inspection(result)
+    return 0 if result.refusal is None else 2
+
+
+@app.command
+def boards(name: str = "", /, *, json_: Json = False) -> int:
+    """Show the boards that projects can be made for.
+
+    Parameters
+    ----------
+    name
+        One board in detail; all in a table by default.
+    json_
+        Print as JSON.
+    """
+    from dataclasses import asdict
+
+    from hlsgen.boards import all_boards, load_board
+
+    found = (load_board(name),) if name else all_boards()
+    if json_:
+        _print_json({"format": 1, "boards": [asdict(b) for b in found]})
+        return 0
+    from hlsgen.report.console import board_details, board_table
+
+    if name:
+        board_details(found[0])
+    else:
+        board_table(found)
+    return 0
+
+
+# -- options and files ------------------------------------------------------------------------
+
+
+def _options(
+    board: str, io: str, clock_ns: float, top: str, inputs: list[str] | None,
+    shapes: list[str] | None, samples: int, seed: int, *, csim: bool,
+) -> BuildOptions:  # fmt: skip
+    from hlsgen.build.project import BuildOptions
+    from hlsgen.emit.hls import Io
+
+    files, formats = _split_inputs(inputs)
+    if files:
+        raise OptionError(f"--input {files[0]}: here a format is meant, NAME=uint8")
+    if samples < 0:
+        raise OptionError(f"--samples must not be negative, got {samples}")
+    if clock_ns < 0:
+        raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
+    return BuildOptions(
+        board, Io(io), clock_ns, top, formats, _shapes(shapes), max(samples, 1), seed, csim
+    )
+
+
+def _split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]:
+    """Array files, and formats declared as NAME=FORMAT."""
+    from hlsgen.arith.declared import parse_format
+
+    files: list[Path] = []
+    formats: dict[str, Any] = {}
+    for value in values or []:
+        name, equals, spelled = value.rpartition("=")
+        if equals and not Path(value).exists():
+            formats[name] = parse_format(spelled)
+        else:
+            files.append(Path(value))
+    return files, formats
+
+
+def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for value in values or []:
+        name, _, sizes = value.rpartition("=")
+        parts = sizes.lower().replace(",", "x").split("x")
+        if not name or not all(p.isdigit() and int(p) > 0 for p in parts):
+            raise OptionError(f"--shape {value}: needed is NAME=1x3x32x32")
+        found[name] = tuple(map(int, parts))
+    return found
+
+
+def _load(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, AttributeError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or "not an npz file of plain arrays"
+        raise OptionError(f"{path}: {reason}") from error
+    except Exception as error:  # zipfile has errors of its own
+        raise OptionError(f"{path}: not a readable npz file ({error})") from error
+
+
+def _save(path: Path, arrays: Mapping[str, Any]) -> None:
+    import numpy as np
+
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OptionError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _open(
+    model: Path, formats: dict[str, Any], shapes: list[str] | None, io: str,
+    arrays: Mapping[str, Any] | None,
+) -> Project:  # fmt: skip
+    """A project folder as it was built, or a model file lowered now."""
+    from hlsgen.build.project import BuildOptions, Project, load_network, open_project
+    from hlsgen.emit.hls import Io
+
+    if model.is_dir():
+        if formats or shapes:
+            raise OptionError(f"{model} is a project: its formats and shapes were fixed by build")
+        return open_project(model)
+    options = BuildOptions(io=Io(io), inputs=formats, shapes=_shapes(shapes))
+    return Project(model, load_network(model, options, arrays=arrays), options)
+
+
+def _engine(name: str, project: Project) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    from hlsgen.build.project import csim_engine
+    from hlsgen.sim.run import run_graph
+
+    if name == "csim":
+        return csim_engine(project)
+    return lambda codes: run_graph(project.network.graph, codes)
+
+
+# -- output -----------------------------------------------------------------------------------
+
+
+def _notes(network: Network) -> None:
+    for note in network.notes:
+        print(f"warning: {note}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=str))  # noqa: T201
+
+
+@contextmanager
+def _progress(*, show: bool) -> Iterator[Stage]:
+    """A progress line on a terminal; silence elsewhere."""
+    if not show or not sys.stderr.isatty():
+        yield lambda stage, share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:10}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("starting", total=None)
+
+        def observe(stage: str, share: float) -> None:
+            bars.update(task, description=stage, completed=share, total=1 if share else None)
+
+        yield observe
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: one line for what a user can mend, a traceback only for a bug (or --debug)."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    given = [a for a in given if a != "--debug"]
+    try:
+        status = app(given, exit_on_error=True, print_error=True)
+    except HlsgenError as error:
+        if debug:
+            raise
+        print(f"hlsgen: error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_status)
+    except (MemoryError, RecursionError) as error:
+        if debug:
+            raise
+        reason = type(error).__name__
+        print(f"hlsgen: error: the model is too large for this machine ({reason})", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("hlsgen: interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

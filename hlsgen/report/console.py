@@ -1,0 +1,122 @@
+"""What the command line shows a person: short, aligned, and true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from hlsgen.expr.tree import Leaf, leaves
+from hlsgen.report.inspect import parameters
+
+if TYPE_CHECKING:
+    from hlsgen.boards import Board
+    from hlsgen.build.project import Built
+    from hlsgen.report.inspect import Inspection
+    from hlsgen.sim.verify import Verification
+
+console = Console(highlight=False, soft_wrap=False)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def built_summary(built: Built, board: str) -> None:
+    """Where the project is, what its borders are, whether it is proven."""
+    network, graph = built.network, built.network.graph
+    console.print(
+        f"[bold]{built.folder}[/]: {len(graph.nodes)} operators for {board} "
+        f"in {built.seconds:.1f} s"
+    )
+    for port in network.inputs:
+        t = graph.types[port.value]
+        console.print(f"  input  {port.source}: {_shape(t.shape)} {t.format} in [{t.min}, {t.max}]")
+    for out in network.outputs:
+        codes = ", ".join(str(graph.types[leaf.name].format) for leaf in leaves(out.epilogue))
+        host = "" if isinstance(out.epilogue, Leaf) else ", host epilogue"
+        console.print(f"  output {out.name}: {_shape(out.shape)} from {codes}{host}")
+    verified(built.verification)
+
+
+def verified(result: Verification) -> None:
+    """One line an engine: equal, explained, wrong."""
+    for name, engine in result.engines.items():
+        verdict = "[red]WRONG[/]" if engine.wrong else "[green]verified[/]"
+        console.print(
+            f"  {name}: {verdict}, {engine.elements} output elements: {engine.equal} equal, "
+            f"{engine.explained} explained by float32, {engine.wrong} wrong"
+        )
+        if engine.first_wrong is not None:
+            first = engine.first_wrong
+            console.print(
+                f"    first: output {first.output} at {list(first.index)}: got {first.got}, "
+                f"want {first.want}, {first.location}",
+                markup=False,
+            )
+
+
+def inspection(result: Inspection) -> None:
+    """A model as a table of its hardware operators."""
+    if result.model is not None:
+        model = result.model
+        console.print(
+            f"[bold]{model.file}[/]: {model.dialect}, {parameters(model)} parameters, "
+            f"sha256 {model.sha256[:12]}"
+        )
+        for name in model.inputs:
+            t = model.types[name]
+            free = ", free batch" if name in model.batch else ""
+            console.print(f"  input  {name}: {_shape(t.shape)} {t.dtype}{free}", markup=False)
+        for name in model.outputs:
+            t = model.types[name]
+            console.print(f"  output {name}: {_shape(t.shape)} {t.dtype}", markup=False)
+    if result.refusal is not None:
+        console.print("[red]does not convert:[/]")
+        console.print(f"  {result.refusal}", markup=False)
+        return
+    assert result.network is not None
+    for note in result.network.notes:
+        console.print(f"note: {note}", markup=False)
+    console.print(_layers(result))
+    console.print(f"{result.multiplies} multiplications an inference")
+
+
+def _layers(result: Inspection) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (
+        ("operator", "left"), ("ONNX node", "left"), ("shape", "left"), ("format", "left"),
+        ("range", "left"), ("detail", "left"),
+    ):  # fmt: skip
+        table.add_column(name, justify=justify, overflow="fold")  # pyright: ignore[reportArgumentType]
+    for layer in result.layers:
+        low, high = layer.range
+        table.add_row(
+            layer.operator, layer.node, _shape(layer.shape), layer.format, f"{low} .. {high}",
+            layer.detail,
+        )  # fmt: skip
+    return table
+
+
+def board_table(boards: tuple[Board, ...]) -> None:
+    """All boards, a line each."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("board", "part", "flow", "clock ns", "LUT", "FF", "DSP", "BRAM18", "URAM"):
+        table.add_column(name, justify="right" if name in ("clock ns", "LUT", "FF", "DSP", "BRAM18", "URAM") else "left")
+    for b in boards:
+        r = b.resources
+        table.add_row(
+            b.name, b.part, b.flow.value, f"{b.clock_ns:g}", str(r.lut), str(r.ff), str(r.dsp),
+            str(r.bram18), str(r.uram),
+        )  # fmt: skip
+    console.print(table)
+
+
+def board_details(board: Board) -> None:
+    """One board with the source of every number."""
+    from rich.pretty import Pretty
+
+    console.print(Pretty(board, expand_all=True))
+
+

@@ -59,11 +59,6 @@ def compile_csim(project: Path, *, flags: Sequence[str] = FLAGS, cached: bool = 
     return target
 
 
-def sources(project: Path) -> list[Path]:
-    """The files that g++ compiles; they include all the others."""
-    return [*sorted((project / "src").glob("*.cpp")), project / "tb" / "testbench.cpp"]
-
-
 def _digest(project: Path, settings: Sequence[str]) -> str:
     digest = hashlib.sha256("\0".join(settings).encode())
     for folder in ("src", "tb"):
@@ -76,10 +71,10 @@ def _digest(project: Path, settings: Sequence[str]) -> str:
 
 def _compile(command: Sequence[str], project: Path, target: Path) -> None:
     # One translation unit: the headers are the greater part of the work.
-    unit = "".join(f'#include "{path.resolve()}"\n' for path in sources(project))
+    units = [part for path in sorted((project / "src").glob("*.cpp")) for part in ("-include", path)]
     done = subprocess.run(
-        [*command, "-x", "c++", "-", "-o", str(target)],
-        input=unit, capture_output=True, text=True, check=False,
+        [*command, *units, project / "tb" / "testbench.cpp", "-o", target],
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if re.search(r"error:|No space", line)]

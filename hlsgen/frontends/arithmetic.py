@@ -180,7 +180,8 @@ def read_range(call: Call) -> None:
         raise ModelError(f"a range from {start} to {limit} by {delta}")
     check_size((max(math.ceil((limit - start) / delta), 0),), "the result")
     dtype = call.constant(0, "bound").dtype
-    call.give(call.const(np.arange(start, limit, delta).astype(dtype), "range"))
+    numbers = np.asarray(np.arange(start, limit, delta), dtype)
+    call.give(call.const(numbers, "range"))
 
 
 READERS: dict[str, Reader] = {

@@ -130,22 +130,20 @@ class Network:
         return self.node("Quant", inputs, domain=QONNX, **attrs)
 
     def qdq(self, x: Value) -> str:
-        q, dq = self.qdq_parts(x)
-        return self.node("DequantizeLinear", [self.node("QuantizeLinear", *q[0], **q[1]), *dq[0]], **dq[1])
+        names, attrs = self.qdq_parameters(x)
+        codes = self.node("QuantizeLinear", [x.name, *names], **attrs)
+        return self.node("DequantizeLinear", [codes, *names], **attrs)
 
-    def qdq_parts(self, x: Value, kind: str | None = None):
-        kind = kind or self.r.choice(("int8", "uint8", "int8", "uint8", "int4", "uint4", "int16"))
+    def qdq_parameters(self, x: Value) -> tuple[list[str], dict[str, int]]:
+        kind = self.r.choice(("int8", "uint8", "int8", "uint8", "int4", "uint4", "int16"))
         _, low, high = CODES[kind]
-        axis = 1
         if len(x.shape) >= 2 and self.r.random() < 0.2 and x.shape[1] > 1:
             scale = np.array([self.scale() for _ in range(x.shape[1])], np.float32)
             zero = self.rng.integers(max(low, -9), min(high, 10), x.shape[1])
         else:
             scale = np.float32(self.scale() * (1 if high < 300 else 0.01))
             zero = np.int64(self.r.choice((0, 0, self.r.randint(max(low, -200), min(high, 200)))))
-        names = [self.const(scale), self.const(zero, kind)]
-        attrs = {"axis": axis}
-        return ((([x.name, *names]), attrs), (names, attrs))
+        return [self.const(scale), self.const(zero, kind)], {"axis": 1}
 
     def weights(self, shape: tuple[int, ...], axis: int) -> str:
         """A quantised, bipolar, raw float or integer-valued weight tensor."""
@@ -218,10 +216,10 @@ class Network:
             case "Gelu":
                 y = self.node(op, [name], approximate=self.r.choice(("none", "tanh")))
             case "Clip":
-                low, high = sorted(self.numbers((2,), -3, 6).tolist())
-                ends = [self.const(np.float32(low)), self.const(np.float32(high))]
-                ends[self.r.randint(0, 1)] = self.r.choice(("", ends[0])) if self.r.random() < 0 else ends[self.r.randint(0, 1)]
-                y = self.node(op, [name, self.const(np.float32(low)), self.const(np.float32(high))])
+                ends = [self.const(v) for v in np.sort(self.numbers((2,), -3, 6))]
+                if self.r.random() < 0.4:
+                    ends[self.r.randint(0, 1)] = ""
+                y = self.node(op, [name, *ends])
             case "Min6":
                 y = self.node("Min", [name, self.const(np.float32(6))])
             case "SiLU":

@@ -243,6 +243,9 @@ class Builder:
     def _joined(self, e: Expr, visit: Any) -> Expr:
         match e:
             case Apply(fn=Fn.ADD | Fn.SUB):
+                terms, constant_part = linear_terms(e)
+                if len(terms) == 1:  # a shifted function of several tensors
+                    return tree.affine(visit(terms[0][0]), terms[0][1], constant_part)
                 return self._sum(e)
             case Apply(fn=fn, args=args):
                 args = tuple(visit(a) for a in args)
@@ -442,23 +445,24 @@ class Builder:
         if is_integer(core):
             values = np.array(np.broadcast_to(constant.integers(core), core.shape))
         else:
-            values, unit = self._real_weights(core)
-            scale = tree.mul(scale, Param.of(np.array(unit, dtype=object)))
+            values, unit = self._real_weights(core, kept)
+            scale = tree.mul(scale, Param.of(unit))
         return self._uniform(values, scale, e.shape, kept)
 
-    def _real_weights(self, e: Expr) -> tuple[Array, Fraction]:
-        """Unquantised constants: whatever the file's floats are, they are whole multiples."""
+    def _real_weights(self, e: Expr, kept: tuple[int, ...]) -> tuple[Array, Array]:
+        """Constants that are no codes: whatever they are, they are whole multiples of a unit."""
+        if isinstance(e, Param) and e.values.dtype.kind == "f":
+            values, unit = constant.dyadic(np.broadcast_to(e.values, e.shape))
+            return np.array(values), np.array(unit, dtype=object)
         exact = constant.rationals(e)
         if exact is None:
             raise Unsupported("irrational weights (a square root folded into them) have no codes")
         full = np.broadcast_to(exact, e.shape)
-        as_float = full.astype(np.float64)
-        if isinstance(e, Param) and e.values.dtype.kind == "f":
-            values, unit = constant.dyadic(np.broadcast_to(e.values, e.shape))
-            return np.array(values), unit
-        del as_float
-        unit = constant.gcd_of(full.ravel())
-        return _whole(full / unit), unit
+        unit = constant.gcd(full, tuple(a for a in range(full.ndim) if a not in kept))
+        quotient = full / unit
+        values = np.empty(e.shape, dtype=object)
+        values.flat[:] = [int(v) for v in quotient.flat]
+        return fields.to_int64(values), unit
 
     def _uniform(
         self, values: Array, scale: Expr, shape: Shape, kept: tuple[int, ...]

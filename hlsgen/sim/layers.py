@@ -1,0 +1,359 @@
+"""A model evaluated layer by layer: every code with what floating point may have made of it.
+
+A *layer* ends where real numbers become codes (a quantiser, a comparison, a rounding, an arg max).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hlsgen.arith.rounding import round_array
+from hlsgen.errors import Unsupported
+from hlsgen.ir.graph import Node
+from hlsgen.ir.model import Model, ModelOp
+from hlsgen.ops.model import movement, pool, reduce
+from hlsgen.ops.model.cast import Cast
+from hlsgen.ops.model.elementwise import TO_BOOL, Elementwise, Fn
+from hlsgen.ops.model.linear import Conv, ConvTranspose, MatMul
+from hlsgen.ops.model.quantize import Dequantize, Quantize
+from hlsgen.ops.model.select import ArgMax, ArgMin, TopK
+from hlsgen.ops.model.softmax import Softmax
+from hlsgen.ops.model.threshold import CountThresholds
+from hlsgen.sim import batch
+from hlsgen.sim.real import STEPS, Codes, Dot, Precision, Real, elementwise
+
+Array = NDArray[Any]
+
+EXACT_SUMS = frozenset({"QLinearConv", "QLinearMatMul", "QGemm"})
+REORDERED = frozenset(
+    {"BatchNormalization", "AveragePool", "GlobalAveragePool", "ReduceMean", "Resize", "Upsample"}
+    | {"LeakyRelu", "PRelu", "HardSigmoid", "HardSwish", "Elu", "Selu", "Celu", "Softsign"}
+    | {"Gelu", "FastGelu", "BiasGelu", "QuickGelu", "Mish", "Swish", "SiLU", "Shrink"}
+    | {"LayerNormalization", "InstanceNormalization", "Gemm", "MatMulIntegerToFloat"}
+)
+_REORDERED_SLACK = 8.0
+_RAW = 510  # codes are not centred in some kernels: |code| + |zero point| of 8 bits
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The codes of tensor `name`, and the least and greatest that the error bound admits."""
+
+    node: Node[ModelOp]
+    name: str
+    code: Array
+    low: Array
+    high: Array
+
+
+def ends_layer(node: Node[ModelOp]) -> bool:
+    """Does the node turn reals into codes?"""
+    match node.op:
+        case Quantize() | CountThresholds() | ArgMax() | ArgMin():
+            return True
+        case Elementwise(fn=fn):
+            return fn in TO_BOOL or fn in STEPS
+        case _:
+            return False
+
+
+Settle = Callable[[Layer], Array | None]
+
+
+@dataclass(eq=False)
+class Evaluation:
+    """One pass over a model in the numbers of `precision`.
+
+    `settle` gets every layer and gives the codes to go on with, or None to go on with the error.
+    `runtime` where the file's own operators are run by onnxruntime: some of its kernels sum
+    integers exactly, others take liberties with the order of operations.
+    """
+
+    model: Model
+    precision: Precision
+    settle: Settle
+    likely: bool = False
+    runtime: bool = False
+    keep: frozenset[str] = field(default_factory=frozenset[str])
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Real]:
+        """Outputs and whatever is to be kept, from the network inputs."""
+        values = {name: Real.exact(v[None]) for name, v in self.model.constants.items()}
+        values |= {name: Real.exact(v) for name, v in inputs.items()}
+        keep = self.keep | frozenset(self.model.outputs)
+        return batch.walk(self.model, values, self.step, keep)
+
+    @cached_property
+    def dot(self) -> Dot:
+        return Dot(self.precision, self.likely)
+
+    @cached_property
+    def _scales(self) -> Mapping[int | None, float]:
+        """The sum of the input scales of every ONNX node: how large its raw codes can get."""
+        total: dict[int | None, float] = {}
+        for node in self.model.nodes:
+            scale = self.model.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+            if isinstance(node.op, Dequantize) and scale is not None:
+                total[node.loc.index] = total.get(node.loc.index, 0.0) + float(np.max(scale))
+        return total
+
+    def step(self, node: Node[ModelOp], args: list[Real]) -> list[Real]:
+        """The outputs of one node."""
+        results = self._results(node, args)
+        if not ends_layer(node):
+            return results
+        real = results[0]
+        value = real.value
+        error = np.broadcast_to(real.error, value.shape)
+        layer = Layer(node, node.output, value, value - error, value + error)
+        if isinstance(node.op, Quantize):
+            layer = self._quantized(node, node.op, args)
+        codes = self.settle(layer)
+        if codes is not None:
+            return [Real.exact(codes)]
+        wide = np.maximum(layer.high - layer.code, layer.code - layer.low)
+        return [Real(layer.code, wide)]
+
+    def _precision(self, node: Node[ModelOp]) -> Precision:
+        if not self.runtime or self.precision.bits >= 53:
+            return self.precision
+        if node.loc.op in EXACT_SUMS:
+            return Precision(53)
+        if node.loc.op in REORDERED or node.loc.op.startswith("QLinear"):
+            return Precision(self.precision.bits, _REORDERED_SLACK)
+        return self.precision
+
+    def _results(self, node: Node[ModelOp], args: list[Real]) -> list[Real]:
+        p, op = self._precision(node), node.op
+        match op:
+            case Elementwise(fn=fn):
+                integer = self.model.types[node.output].is_integer
+                return [elementwise(fn, _ranked(args), p, integer=integer)]
+            case Quantize() | CountThresholds():
+                return [args[0] if isinstance(op, Quantize) else _count(op, *args)]
+            case Dequantize():
+                return [_dequantized(_ranked(args), p)]
+            case Conv() | ConvTranspose() | MatMul():
+                return [self._product(node, op, args, p)]
+            case pool.SumPool() | reduce.ReduceSum():
+                return [self._sum(node, op, args[0], p)]
+            case pool.MaxPool() | reduce.ReduceMax() | reduce.ReduceMin():
+                return [_extreme(op, args[0])]
+            case (
+                movement.Transpose()
+                | movement.Reshape()
+                | movement.Take()
+                | movement.Pad()
+                | movement.Concat()
+            ):
+                return [_moved(op, args)]
+            case Cast(dtype=dtype):
+                return [_cast(args[0], dtype)]
+            case _:
+                return _selected(op, args, p)
+
+    def _dot(self, p: Precision) -> Dot:
+        return self.dot if p == self.precision else Dot(p, self.likely)
+
+    def _product(
+        self, node: Node[ModelOp], op: Conv | ConvTranspose | MatMul, args: list[Real], p: Precision
+    ) -> Real:
+        x, w = args
+
+        def product(a: Array, b: Array) -> Array:
+            return batch.product(op, a, b, np.matmul)
+
+        if p.bits >= 53 and x.codes and w.codes:
+            found = _integer_product(op, x.codes, w.codes, product)
+            if found is not None:
+                return found
+        rank = x.value.shape[-1] if isinstance(op, MatMul) else w.value.size
+        if isinstance(op, Conv):
+            rank = int(np.prod(w.value.shape[2:]))
+        y = self._dot(p)(x, w, product, rank)
+        if self.model.types[node.output].is_integer and x.is_exact and w.is_exact:
+            return Real.exact(y.value)
+        return y
+
+    def _sum(
+        self, node: Node[ModelOp], op: pool.SumPool | reduce.ReduceSum, x: Real, p: Precision
+    ) -> Real:
+        def product(a: Array, b: Array) -> Array:
+            del b
+            return batch.summed(op, a, np.matmul)
+
+        one = Real.exact(np.ones((1, 1)))
+        y = self._dot(p)(x, one, product, batch.terms(op, x.value))
+        if self.model.types[node.output].is_integer and x.is_exact:
+            return Real.exact(y.value)
+        return Real(y.value, y.error)
+
+    def _quantized(self, node: Node[ModelOp], op: Quantize, args: list[Real]) -> Layer:
+        """Codes of x / scale; with the liberties of the runtime's integer kernels."""
+        x, scale, zero = _ranked(args)
+        p = self._precision(node)
+        v = elementwise(Fn.DIV, [x, scale], p)
+        if op.zero_point_inside:
+            v = elementwise(Fn.ADD, [v, zero], p)
+        error = np.broadcast_to(v.error, v.value.shape)
+        if self.runtime and self.precision.bits < 53:
+            error = error + self._kernel_error(node, v.value, scale.value, zero.value)
+
+        def code(number: Array) -> Array:
+            whole = round_array(number, op.rounding)
+            whole = whole if op.zero_point_inside else whole + zero.value
+            return np.clip(whole, op.qmin, op.qmax)
+
+        with np.errstate(invalid="ignore"):
+            low, high = code(v.value - error), code(v.value + error)
+        return Layer(node, node.output, code(v.value), low, high)
+
+    def _kernel_error(self, node: Node[ModelOp], v: Array, scale: Array, zero: Array) -> Array:
+        unit = self.precision.unit
+        if node.loc.op in EXACT_SUMS:  # int32 sum to float32, times a float32 ratio of scales
+            return 5 * unit * np.abs(v)
+        if node.loc.op.startswith("QLinear"):
+            raw = self._scales.get(node.loc.index, 0.0) / np.abs(scale)
+            return 8 * unit * (np.abs(v) + np.abs(zero) + _RAW * raw)
+        return np.zeros_like(v)
+
+
+def _ranked(args: list[Real]) -> list[Real]:
+    rank = max(a.value.ndim for a in args) - 1
+    return [
+        a
+        if a.value.ndim == rank + 1
+        else Real(batch.aligned(a.value, rank), batch.aligned(a.error, rank), None, a.terms)
+        for a in args
+    ]
+
+
+def _dequantized(args: list[Real], p: Precision) -> Real:
+    x, scale, zero = args
+    centred = elementwise(Fn.SUB, [x, zero], p)
+    y = elementwise(Fn.MUL, [centred, scale], p)
+    return Real(y.value, y.error, Codes(centred.value, scale.value) if centred.is_exact else None)
+
+
+def _integer_product(
+    op: Conv | ConvTranspose | MatMul, x: Codes, w: Codes, product: Callable[[Array, Array], Array]
+) -> Real | None:
+    """Products of codes, exact, times the product of the scales; None where those vary."""
+    factor = w.factor
+    if x.factor.size != 1:
+        return None
+    if factor.size > 1:
+        if not isinstance(op, Conv) or factor.shape[1] != factor.size:
+            return None
+        factor = factor.reshape(1, 1, -1, *(1,) * len(op.strides))
+    integers = product(x.integers, w.integers)
+    if float(np.abs(integers).max(initial=0)) >= 2.0**52:
+        return None
+    bound = float(np.abs(x.integers).max(initial=0)) * float(np.abs(w.integers).max(initial=0))
+    if bound * w.integers.size >= 2.0**53:
+        return None
+    scale = x.factor.reshape(()) * (factor if factor.size > 1 else factor.reshape(()))
+    value = integers * scale
+    return Real(value, np.abs(value) * 2.0**-51)
+
+
+def _moved(op: batch.Movement, args: list[Real]) -> Real:
+    value = batch.moved(op, [a.value for a in args])
+    if all(a.is_exact for a in args):
+        error = np.zeros((1,) * value.ndim)
+    else:
+        plain = movement.Pad(op.before, op.after, 0.0) if isinstance(op, movement.Pad) else op
+        error = batch.moved(plain, [np.broadcast_to(a.error, a.value.shape) for a in args])
+    codes = args[0].codes
+    if len(args) == 1 and codes is not None and codes.factor.size == 1:
+        if not isinstance(op, movement.Pad) or op.value == 0:
+            integers = batch.moved(op, [codes.integers])
+            return Real(value, error, Codes(integers, codes.factor.reshape(())))
+    return Real(value, error)
+
+
+def _extreme(op: batch.Extreme, x: Real) -> Real:
+    value = batch.extreme(op, x.value)
+    if x.is_exact:
+        codes = x.codes
+        if codes is not None and codes.factor.size == 1 and float(codes.factor.reshape(())) > 0:
+            integers = batch.extreme(op, codes.integers)
+            codes = Codes(integers, codes.factor.reshape(()))
+            return Real(value, np.zeros((1,) * value.ndim), codes)
+        return Real(value, np.zeros((1,) * value.ndim))
+    low, high = batch.extreme(op, x.value - x.error), batch.extreme(op, x.value + x.error)
+    return Real(value, np.maximum(high - value, value - low))
+
+
+def _count(op: CountThresholds, x: Real, thresholds: Real) -> Real:
+    table = thresholds.value[0]
+    shape = [1] * x.value.ndim
+    shape[op.axis + 1] = table.shape[0]
+    columns = [column.reshape(shape) for column in table.T]
+
+    def count(v: Array) -> Array:
+        return sum((c <= v for c in columns), start=np.zeros(v.shape))
+
+    value = count(x.value)
+    if x.is_exact:
+        return Real.exact(value)
+    low, high = count(x.value - x.error), count(x.value + x.error)
+    return Real(value, np.maximum(high - value, value - low))
+
+
+def _cast(x: Real, dtype: str) -> Real:
+    if dtype == "bool":
+        return Real((x.value != 0).astype(np.float64), x.error)
+    if dtype.startswith(("float", "bfloat")):
+        return x
+    value = np.trunc(x.value)
+    low, high = np.trunc(x.value - x.error), np.trunc(x.value + x.error)
+    return Real(value, np.maximum(high - value, value - low))
+
+
+def _selected(op: ModelOp, args: list[Real], p: Precision) -> list[Real]:
+    x = args[0]
+    match op:
+        case ArgMax() | ArgMin():
+            return [Real.exact(_arg(op, x.value))]
+        case TopK(k=k, axis=axis, largest=largest):
+            order = np.argsort(-x.value if largest else x.value, axis=axis + 1, kind="stable")
+            order = order.take(range(k), axis=axis + 1)
+            error = np.broadcast_to(x.error, x.value.shape)
+            picked = [np.take_along_axis(v, order, axis=axis + 1) for v in (x.value, error)]
+            return [Real(*picked), Real.exact(order)]
+        case Softmax(axis=axis, log=log):
+            return [_softmax(x, axis + 1, log, p)]
+        case _:
+            raise Unsupported(f"{type(op).__name__} is not verified yet")
+
+
+def _arg(op: ArgMax | ArgMin, x: Array) -> Array:
+    axis = op.axis + 1
+    y = x if isinstance(op, ArgMax) else -x
+    if op.last:
+        best = x.shape[axis] - 1 - np.flip(y, axis).argmax(axis)
+    else:
+        best = y.argmax(axis)
+    return np.expand_dims(best, axis) if op.keepdims else best
+
+
+def _softmax(x: Real, axis: int, log: bool, p: Precision) -> Real:
+    shifted = x.value - x.value.max(axis=axis, keepdims=True)
+    total = np.exp(shifted).sum(axis=axis, keepdims=True)
+    worst = np.broadcast_to(x.error, x.value.shape).max(axis=axis, keepdims=True)
+    scale = 16.0 if p.bits >= 53 else 1.0
+    # x - max is rounded, relative to its own size; then exp, the sum, and a quotient
+    own = scale * p.unit * (x.value.shape[axis] + 12 + np.abs(shifted))
+    relative = np.expm1(2 * worst + own)
+    if log:
+        value = shifted - np.log(total)
+        return Real(value, 2 * worst + own + 4 * scale * p.unit * np.abs(value))
+    value = np.exp(shifted) / total
+    return Real(value, value * relative)

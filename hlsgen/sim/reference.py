@@ -1,0 +1,197 @@
+"""A model as the public runtimes compute it, with every intermediate value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hlsgen.arith.rounding import round_array
+from hlsgen.errors import HlsgenError, Unsupported
+from hlsgen.ir.graph import Node
+from hlsgen.ir.model import Model, ModelOp, ModelType
+from hlsgen.ops.model import movement, pool, reduce
+from hlsgen.ops.model.cast import Cast
+from hlsgen.ops.model.elementwise import Elementwise
+from hlsgen.ops.model.linear import Conv, ConvTranspose, MatMul
+from hlsgen.ops.model.quantize import Dequantize, Quantize
+from hlsgen.ops.model.threshold import CountThresholds
+from hlsgen.sim import batch, model_eval
+
+Array = NDArray[Any]
+
+RUNTIME = "onnxruntime"
+PRIMITIVES = "float32 primitives"
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Values by name with a leading sample axis (one sample: constants), and who computed them."""
+
+    values: Mapping[str, Array]
+    engine: str
+
+
+def reference(model: Model, feeds: Mapping[str, Array], path: Path | None = None) -> Reference:
+    """onnxruntime on the file itself where it can run it, else float32 on its primitive operators."""
+    if path is not None:
+        values = _onnxruntime(model, feeds, path)
+        if values is not None:
+            return Reference(values, RUNTIME)
+    return Reference(float32(model, feeds), PRIMITIVES)
+
+
+# -- onnxruntime ----------------------------------------------------------------------------
+
+
+def _onnxruntime(
+    model: Model, feeds: Mapping[str, Array], path: Path
+) -> dict[str, Array] | None:
+    """None where onnxruntime is absent or refuses the file."""
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError:
+        return None
+    try:
+        proto: Any = onnx.load(path)
+        names = _expose(proto, model)
+        options: Any = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        session: Any = onnxruntime.InferenceSession(
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return _run(model, session, feeds, names)
+    except Exception:  # noqa: BLE001 (its own errors have no common type)
+        return None
+
+
+def _expose(proto: Any, model: Model) -> list[str]:
+    """Makes every value that the model knows by the file's name an output; returns the names."""
+    import onnx
+
+    known = {output.name for output in proto.graph.output}
+    names = list(model.outputs)
+    for node in proto.graph.node:
+        for name in node.output:
+            if name and name in model.types and name not in model.outputs:
+                names.append(name)
+                if name not in known:
+                    proto.graph.output.append(onnx.ValueInfoProto(name=name))
+    return names
+
+
+def _run(
+    model: Model, session: Any, feeds: Mapping[str, Array], names: list[str]
+) -> dict[str, Array]:
+    """Feed by feed, in the file's own shape: batches would sum in another order."""
+    typed = {name: file_type(feeds[name], model.types[name]) for name in model.inputs}
+    needed = [item.name for item in session.get_inputs()]
+    count = next(iter(feeds.values())).shape[0]
+    rows: list[list[Array]] = []
+    for j in range(count):
+        rows.append(session.run(names, {name: typed[name][j] for name in needed}))
+    return {name: np.stack([row[i] for row in rows]) for i, name in enumerate(names)}
+
+
+def file_type(x: Array, item: ModelType) -> Array:
+    """Numbers in the numpy type that stands for the file's element type."""
+    match item.dtype:
+        case "bool" | "float16" | "float32" | "float64":
+            return x.astype(item.dtype)
+        case "bfloat16":
+            return x.astype(np.float32)
+        case dtype:
+            width = int(dtype.lstrip("uint"))
+            bits = next(b for b in (8, 16, 32, 64) if width <= b)
+            return x.astype(f"{'u' if dtype.startswith('u') else ''}int{bits}")
+
+
+# -- float32 --------------------------------------------------------------------------------
+
+
+def float32(model: Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Every value in numpy's float32 (int64 for integer types), one primitive after the other."""
+    values = {name: plain(v[None], model.types[name]) for name, v in model.constants.items()}
+    values |= {name: plain(feeds[name], model.types[name]) for name in model.inputs}
+
+    def step(node: Node[ModelOp], args: list[Array]) -> list[Array]:
+        with np.errstate(all="ignore"):
+            results = float32_step(node.op, args, np.matmul)
+        return [
+            plain(y, model.types[name]) for name, y in zip(node.outputs, results, strict=True)
+        ]
+
+    return batch.walk(model, values, step)
+
+
+def plain(x: Array, item: ModelType) -> Array:
+    return x.astype(np.int64 if item.is_integer else np.float32)
+
+
+def float32_step(op: ModelOp, args: list[Array], dot: batch.Dot) -> list[Array]:
+    """One operator on arrays with a sample axis; `dot` says how sums of products are added up."""
+    match op:
+        case Elementwise(fn=fn):
+            return [model_eval.elementwise(fn, batch.same_rank(args))]
+        case Quantize():
+            return [_quantized(op, *batch.same_rank(args))]
+        case Dequantize():
+            q, scale, zero = batch.same_rank(args)
+            return [(q - zero).astype(np.float32) * scale.astype(np.float32)]
+        case Conv() | ConvTranspose() | MatMul():
+            return [batch.product(op, args[0], args[1], dot)]
+        case pool.SumPool() | reduce.ReduceSum():
+            return [batch.summed(op, args[0], dot)]
+        case pool.MaxPool() | reduce.ReduceMax() | reduce.ReduceMin():
+            return [batch.extreme(op, args[0])]
+        case (
+            movement.Transpose()
+            | movement.Reshape()
+            | movement.Take()
+            | movement.Pad()
+            | movement.Concat()
+        ):
+            return [batch.moved(op, args)]
+        case CountThresholds(axis=axis):
+            return [_counted(args[0], args[1][0], axis)]
+        case Cast(dtype=dtype):
+            return [_cast(args[0], dtype)]
+        case _:
+            return _sample_by_sample(op, args)
+
+
+def _quantized(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:
+    ratio = x.astype(np.float32) / scale.astype(np.float32)
+    if op.zero_point_inside:
+        codes = round_array((ratio + zero).astype(np.float32), op.rounding)
+    else:
+        codes = round_array(ratio, op.rounding) + zero
+    return np.clip(codes, op.qmin, op.qmax)
+
+
+def _counted(x: Array, table: Array, axis: int) -> Array:
+    shape = [1] * x.ndim
+    shape[axis + 1] = table.shape[0]
+    return sum((c.reshape(shape) <= x for c in table.T), start=np.zeros(x.shape, np.float32))
+
+
+def _cast(x: Array, dtype: str) -> Array:
+    if dtype == "bool":
+        return x != 0
+    return x if dtype.startswith(("float", "bfloat")) else np.trunc(x)
+
+
+def _sample_by_sample(op: ModelOp, args: list[Array]) -> list[Array]:
+    """Selections and softmax, by the evaluator of single samples."""
+    try:
+        rows = [model_eval.evaluate(op, [args[0][j]]) for j in range(args[0].shape[0])]
+    except HlsgenError as error:
+        raise Unsupported(f"{type(op).__name__}: {error.message}") from None
+    return [np.stack(column) for column in zip(*rows, strict=True)]

@@ -211,3 +211,8 @@ def extreme(op: Extreme, x: Array) -> Array:
 def samples_of(values: Mapping[str, Array], chosen: Array) -> dict[str, Array]:
     """The chosen samples of every value; constants stay."""
     return {n: v if v.shape[0] == 1 else v[chosen] for n, v in values.items()}
+
+
+def members(op: Sum | Extreme, x: Array) -> Array:
+    """The K numbers that every result is made of, along the last axis."""
+    return _gathered(op, x)[0]

@@ -50,6 +50,19 @@ class Layer:
     code: Array
     low: Array
     high: Array
+    scores: Real | None = None  # of an arg max: what was compared, along `axis`
+    axis: int = 0
+
+    def admits(self, codes: Array) -> Array:
+        """Which of the codes floating point may have come to."""
+        if self.scores is None:
+            return (codes >= self.low) & (codes <= self.high)
+        value, error = self.scores.value, np.broadcast_to(self.scores.error, self.scores.value.shape)
+        taken = codes if codes.ndim == value.ndim else np.expand_dims(codes, self.axis)
+        taken = np.clip(taken, 0, value.shape[self.axis] - 1).astype(np.int64)
+        best = (value - error).max(axis=self.axis, keepdims=True)
+        chosen = np.take_along_axis(value + error, taken, axis=self.axis)
+        return ((chosen >= best) & (error.max() > 0)).reshape(codes.shape) | (codes == self.code)
 
 
 def ends_layer(node: Node[ModelOp]) -> bool:
@@ -112,8 +125,15 @@ class Evaluation:
         value = real.value
         error = np.broadcast_to(real.error, value.shape)
         layer = Layer(node, node.output, value, value - error, value + error)
-        if isinstance(node.op, Quantize):
-            layer = self._quantized(node, node.op, args)
+        match node.op:
+            case Quantize():
+                layer = self._quantized(node, node.op, args)
+            case ArgMax(axis=axis) | ArgMin(axis=axis):
+                sign = 1.0 if isinstance(node.op, ArgMax) else -1.0
+                scores = Real(sign * args[0].value, args[0].error)
+                layer = Layer(node, node.output, value, value, value, scores, axis + 1)
+            case _:
+                pass
         codes = self.settle(layer)
         if codes is not None:
             return [Real.exact(codes)]

@@ -155,7 +155,11 @@ def samples() -> Iterator[tuple[str, HwOp, tuple[IntType, ...]]]:
             continue
         module = importlib.import_module(f"hlsgen.ops.hw.{found.name}")
         for cls in vars(module).values():
-            if isinstance(cls, type) and issubclass(cls, HwOp) and cls.__module__ == module.__name__:
+            if (
+                isinstance(cls, type)
+                and issubclass(cls, HwOp)
+                and cls.__module__ == module.__name__
+            ):
                 for k, (op, types) in enumerate(cls.samples()):
                     yield f"{found.name}_{k}", op, types
 

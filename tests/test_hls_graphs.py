@@ -8,14 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from hlsgen.build.gpp import compile_csim, run_csim
-from hlsgen.emit.folding import default_folding, work_of
-from hlsgen.emit.hls import HlsOptions, Io, emit_hls
-from hlsgen.emit.vectors import vector_files
-from hlsgen.errors import OptionError
-from hlsgen.ir.hw import HwGraph
-from tests.hls_graphs import (
+from hls_graphs import (
     branches,
     differing,
     mlp,
@@ -26,6 +19,13 @@ from tests.hls_graphs import (
     twice,
     write,
 )
+
+from hlsgen.build.gpp import compile_csim, run_csim
+from hlsgen.emit.folding import default_folding, work_of
+from hlsgen.emit.hls import HlsOptions, Io, emit_hls
+from hlsgen.emit.vectors import vector_files
+from hlsgen.errors import OptionError
+from hlsgen.ir.hw import HwGraph
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 GRAPHS = (mlp, residual, branches, twice)
@@ -87,9 +87,10 @@ def test_make_csim_replays_and_locates_a_difference(tmp_path: Path) -> None:
 
 
 def test_wide_values(tmp_path: Path) -> None:
+    from hls_graphs import Builder
+
     from hlsgen.ir.hw import IntType
     from hlsgen.ops.hw.product import Product
-    from tests.hls_graphs import Builder
 
     b = Builder("wide", a=IntType.of((1, 4), -(1 << 40), 1 << 40), b=IntType.of((1, 4), 0, 1 << 50))
     graph = b.graph(b.add(Product(), "a", "b"))

@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hls_graphs import all_samples, differing, reference, samples, simulate, stimuli
 
 from hlsgen.build.gpp import FLAGS
 from hlsgen.data import templates_dir
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.ir.hw import HwGraph
-from tests.hls_graphs import all_samples, differing, reference, samples, simulate, stimuli
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 EXACT = {"flags": (*FLAGS, "-DHLSGEN_EXACT")}

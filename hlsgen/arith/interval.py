@@ -221,22 +221,42 @@ def _softplus(x: Array) -> Array:
 
 
 exp = _monotone(np.exp, {0.0: 1.0}, 0.0, np.inf)
-log = _monotone(np.log, {1.0: 0.0}, -np.inf, np.inf)
+_log = _monotone(np.log, {1.0: 0.0}, -np.inf, np.inf)
 tanh = _monotone(np.tanh, {0.0: 0.0}, -1.0, 1.0)
 erf = _monotone(_erf, {0.0: 0.0}, -1.0, 1.0)
 sigmoid = _monotone(_expit, {0.0: 0.5}, 0.0, 1.0)
 softplus = _monotone(_softplus, {}, 0.0, np.inf)
 
 
+def log(a: Interval) -> Interval:
+    """Anything where the argument may not be positive."""
+    y = _log(a)
+    bad = a.lo <= 0
+    return _unknown(y, bad) if bad.any() else y
+
+
 def sqrt(a: Interval) -> Interval:
+    """Anything where the argument may be negative."""
+    bad = a.lo < 0
+    y = _sqrt(a)
+    return _unknown(y, bad) if bad.any() else y
+
+
+def _unknown(y: Interval, bad: NDArray[np.bool_]) -> Interval:
+    return Interval(np.where(bad, -np.inf, y.lo), np.where(bad, np.inf, y.hi))
+
+
+def _sqrt(a: Interval) -> Interval:
     with np.errstate(invalid="ignore"):
+        value, error = _root(a.lo)
+        if a.is_point and not np.any(error):
+            return Interval.point(value)
+        lo, hi = _low_high(value, error)
+        return Interval(lo, hi if a.is_point else _low_high(*_root(a.hi))[1])
 
-        def root(x: Array) -> tuple[Array, Array]:
-            y = np.sqrt(x)
-            p, e = _product(y, y)
-            return y, (x - p) - e
 
-        if a.is_point:
-            value, error = root(a.lo)
-            return Interval.point(value) if not np.any(error) else Interval(*_low_high(value, error))
-        return Interval(_low_high(*root(np.maximum(a.lo, 0)))[0], _low_high(*root(a.hi))[1])
+def _root(x: Array) -> tuple[Array, Array]:
+    """The root of x and a number with the sign of what was dropped."""
+    y = np.sqrt(x)
+    p, e = _product(y, y)
+    return y, (x - p) - e

@@ -71,7 +71,9 @@ def _digest(project: Path, settings: Sequence[str]) -> str:
 
 def _compile(command: Sequence[str], project: Path, target: Path) -> None:
     # One translation unit: the headers are the greater part of the work.
-    units = [part for path in sorted((project / "src").glob("*.cpp")) for part in ("-include", path)]
+    units = [
+        part for path in sorted((project / "src").glob("*.cpp")) for part in ("-include", path)
+    ]
     done = subprocess.run(
         [*command, *units, project / "tb" / "testbench.cpp", "-o", target],
         capture_output=True, text=True, check=False,

@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from hlsgen.data import templates_dir
+from hlsgen.arith.staircase import Realisation
 from hlsgen.emit import indexing, numbers
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
-from hlsgen.emit.jinja import environment, index_of, literal
+from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import identifier
 from hlsgen.emit.streaming import fields
 from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
 from hlsgen.emit.tables import Tables
 from hlsgen.emit.views import Operator, Value, operators, value_names
-from hlsgen.arith.format import IntFormat
-from hlsgen.arith.staircase import Realisation
 from hlsgen.ir.hw import HwGraph
 from hlsgen.ops.hw.concat import Concat
 from hlsgen.ops.hw.pad import Pad
@@ -67,7 +65,13 @@ def emit_hls(graph: HwGraph, options: HlsOptions) -> dict[str, str | bytes]:
         files[f"src/{path}"] = text
         files.update((f"src/{name}", content) for name, content in tables.items())
         layers.append(path)
-    context = {"design": design, "layers": layers, "port_bits": port_bits, "io": options.io.value, "options": options}
+    context = {
+        "design": design,
+        "layers": layers,
+        "port_bits": port_bits,
+        "io": options.io.value,
+        "options": options,
+    }
     for template, path in _FRAME.items():
         text = env.get_template(template).render(context)
         files[path.format(top=design.top)] = tidy(text) if path.startswith(("src", "tb")) else text

@@ -56,8 +56,7 @@ def walk(shape: Shape, *operands: Shape) -> Walk:
     variables = ["i" if single else f"i{g}" for g in range(len(groups))]
     loops = [(v, n) for v, (n, _) in zip(variables, groups, strict=True)]
     at = [
-        index_of([n if moves[k] else 1 for n, moves in groups], variables)
-        for k in range(len(wide))
+        index_of([n if moves[k] else 1 for n, moves in groups], variables) for k in range(len(wide))
     ]
     return Walk(loops, at)
 

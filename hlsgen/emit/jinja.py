@@ -111,7 +111,13 @@ def environment(folder: Path | None = None) -> Environment:
         extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
     )
     env.filters.update(  # pyright: ignore[reportCallIssue, reportArgumentType]
-        cpp=cpp_type, lit=literal, typed=typed, comment=comment, cstr=c_string, tclstr=tcl_string, sum_words=sum_words
+        cpp=cpp_type,
+        lit=literal,
+        typed=typed,
+        comment=comment,
+        cstr=c_string,
+        tclstr=tcl_string,
+        sum_words=sum_words,
     )
     env.globals.update(at=index_of, zip=zip, IntFormat=IntFormat, range=range, len=len)
     return env

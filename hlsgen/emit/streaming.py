@@ -70,7 +70,9 @@ def _matrix(op: HwOp, y: IntType) -> Work:
     match op:
         case Conv():
             outputs = op.weights.shape[0] // op.group
-            return Work(Way.MATRIX, outputs, op.weights.shape[1], y.size * _taps(op) * op.weights.shape[1])
+            return Work(
+                Way.MATRIX, outputs, op.weights.shape[1], y.size * _taps(op) * op.weights.shape[1]
+            )
         case MatMul():
             inputs, outputs = op.weights.shape
             return Work(Way.MATRIX, outputs, inputs, y.size * inputs)

@@ -239,7 +239,9 @@ def window_facts(operator: Operator) -> WindowFacts:
 
 
 def _work(operator: Operator) -> Any:
-    return work(operator.node.op, *(tuple(v.type for v in side) for side in (operator.x, operator.y)))
+    return work(
+        operator.node.op, *(tuple(v.type for v in side) for side in (operator.x, operator.y))
+    )
 
 
 def stream_numbers(operator: Operator) -> dict[str, Any]:
@@ -299,6 +301,4 @@ def _field_places(operator: Operator) -> dict[str, str]:
     x, y = (tuple(v.type for v in side) for side in (operator.x, operator.y))
     places = elementwise_places(operator.node.op, x, y[0]) or {}
     lanes = operator.y[0].lanes
-    return {
-        name: index_of(sizes, ("n", f"c * {lanes} + l", "p")) for name, sizes in places.items()
-    }
+    return {name: index_of(sizes, ("n", f"c * {lanes} + l", "p")) for name, sizes in places.items()}

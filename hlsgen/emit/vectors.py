@@ -58,9 +58,7 @@ def vector_files(
     }
 
 
-def pack_named(
-    graph: HwGraph, names: Sequence[str], arrays: Mapping[str, NDArray[Any]]
-) -> bytes:
+def pack_named(graph: HwGraph, names: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The named tensors of a graph in this order."""
     return pack([arrays[n] for n in names], [graph.types[n] for n in names])
 

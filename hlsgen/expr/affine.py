@@ -1,4 +1,4 @@
-"""Reading expressions as scale * integer + offset, and as weighted sums."""
+"""Reading expressions as scale * integer + offset, as weighted sums, and which way they go."""
 
 from __future__ import annotations
 
@@ -13,46 +13,22 @@ from hlsgen.expr.tree import (
     Apply,
     Count,
     Expr,
-    Host,
     Leaf,
     Param,
     Source,
     add,
     apply,
+    args_of,
     is_constant,
+    is_integer,
     mul,
+    nodes,
 )
 from hlsgen.ops.model.elementwise import Fn
 
 ZERO = Param.of(np.int64(0))
 ONE = Param.of(np.int64(1))
-_ROUNDING = {Fn.FLOOR, Fn.CEIL, Fn.ROUND, Fn.TRUNC, Fn.INT_DIV}
-_TRUTH = {Fn.EQUAL, Fn.LESS, Fn.LESS_EQUAL, Fn.GREATER, Fn.GREATER_EQUAL}
-_TRUTH |= {Fn.AND, Fn.OR, Fn.XOR, Fn.NOT, Fn.SIGN}
-_CLOSED = {Fn.ADD, Fn.SUB, Fn.MUL, Fn.NEG, Fn.ABS, Fn.MAX, Fn.MIN, Fn.MOD}
-
-
-def is_integer(e: Expr) -> bool:
-    """Is every value of `e` an integer, by its structure?"""
-    match e:
-        case Leaf() | Count():
-            return True
-        case Param(values=values):
-            return _integral(values)
-        case Apply(fn=fn, args=args):
-            if isinstance(fn, Rounding) or fn in _ROUNDING or fn in _TRUTH:
-                return True
-            if fn is Fn.WHERE:
-                return is_integer(args[1]) and is_integer(args[2])
-            return fn in _CLOSED and all(is_integer(a) for a in args)
-        case Source() | Host():
-            return False
-
-
-def _integral(values: NDArray[Any]) -> bool:
-    if values.dtype.kind == "f":
-        return bool(np.all(np.isfinite(values) & (values == np.floor(values))))
-    return values.dtype != object or all(getattr(v, "denominator", 1) == 1 for v in values.flat)
+MINUS_ONE = Param.of(np.int64(-1))
 
 
 def split_affine(e: Expr) -> tuple[Expr, Expr, Expr] | None:
@@ -65,7 +41,7 @@ def split_affine(e: Expr) -> tuple[Expr, Expr, Expr] | None:
         case Apply(fn=Fn.SUB, args=(a, b)) if is_constant(b):
             return a, ONE, apply(Fn.NEG, b)
         case Apply(fn=Fn.SUB, args=(a, b)) if is_constant(a):
-            return b, Param.of(np.int64(-1)), a
+            return b, MINUS_ONE, a
         case Apply(fn=Fn.MUL, args=(a, b)) if is_constant(b):
             return a, b, ZERO
         case Apply(fn=Fn.MUL, args=(a, b)) if is_constant(a):
@@ -73,7 +49,7 @@ def split_affine(e: Expr) -> tuple[Expr, Expr, Expr] | None:
         case Apply(fn=Fn.DIV, args=(a, b)) if is_constant(b):
             return a, apply(Fn.DIV, ONE, b), ZERO
         case Apply(fn=Fn.NEG, args=(a,)):
-            return a, Param.of(np.int64(-1)), ZERO
+            return a, MINUS_ONE, ZERO
         case _:
             return None
 
@@ -85,7 +61,7 @@ def peel(e: Expr) -> tuple[Expr, Expr, Expr] | None:
     """
     core, scale, offset = e, ONE, ZERO
     best = (core, scale, offset) if is_integer(core) else None
-    while (step := split_affine(core)) is not None and not is_constant(core):
+    while not is_constant(core) and (step := split_affine(core)) is not None:
         core, inner_scale, inner_offset = step
         offset = add(mul(scale, inner_offset), offset)
         scale = mul(scale, inner_scale)
@@ -122,54 +98,66 @@ def linear_terms(e: Expr) -> tuple[list[tuple[Expr, Expr]], Expr]:
 
 _RISING = {Fn.EXP, Fn.LOG, Fn.ERF, Fn.SIGMOID, Fn.TANH, Fn.SOFTPLUS, Fn.SQRT, Fn.SIGN}
 _RISING |= {Fn.FLOOR, Fn.CEIL, Fn.ROUND, Fn.TRUNC}
+_BOTH_RISE = {Fn.MAX, Fn.MIN, Fn.ADD, Fn.AND, Fn.OR}
+_FIRST_RISES = {Fn.SUB, Fn.GREATER, Fn.GREATER_EQUAL}
+
+Direction = NDArray[Any]
 
 
-def direction(e: Expr) -> NDArray[np.int64] | None:
+def direction(e: Expr) -> Direction | None:
     """Field of +1 (rising in its leaf), -1 (falling); None where not monotone by structure."""
+    done: dict[int, Direction | None] = {}
+    for node in nodes(e):
+        if not is_constant(node):
+            done[id(node)] = _direction(node, done)
+    return done[id(e)]
+
+
+def _direction(e: Expr, done: dict[int, Direction | None]) -> Direction | None:
+    args = args_of(e)
+    moving = [a for a in args if not is_constant(a)]
+    if isinstance(e, (Leaf, Source)):
+        return np.ones((), np.int64)
+    known = [done[id(a)] for a in moving]
+    signs = [s for s in known if s is not None]
+    if len(signs) < len(known):
+        return None
     match e:
-        case Leaf() | Source():
-            return np.ones((), np.int64)
-        case Count(arg=arg):
-            return direction(arg)
-        case Apply(fn=fn, args=(a,)) if isinstance(fn, Rounding) or fn in _RISING:
-            return direction(a)
-        case Apply(fn=Fn.MAX | Fn.MIN | Fn.ADD, args=(a, b)):
-            return _agree(a, b, 1)
-        case Apply(fn=Fn.SUB | Fn.GREATER | Fn.GREATER_EQUAL, args=(a, b)):
-            return _agree(a, b, -1)
-        case Apply(fn=Fn.LESS | Fn.LESS_EQUAL, args=(a, b)):
-            return _agree(b, a, -1)
-        case Apply(fn=Fn.NEG | Fn.NOT, args=(a,)):
-            inner = direction(a)
-            return None if inner is None else -inner
-        case Apply(fn=Fn.MUL | Fn.DIV | Fn.INT_DIV):
-            return _scaled_direction(e)
+        case Count():
+            return signs[0]
+        case Apply(fn=fn) if isinstance(fn, Rounding) or fn in _RISING:
+            return signs[0]
+        case Apply(fn=Fn.NEG | Fn.NOT):
+            return -signs[0]
+        case Apply(fn=fn) if fn in _BOTH_RISE:
+            return _agreed(signs)
+        case Apply(fn=fn) if fn in _FIRST_RISES:
+            return _agreed([-s if is_second(a, args) else s for a, s in zip(moving, signs, strict=True)])
+        case Apply(fn=Fn.LESS | Fn.LESS_EQUAL):
+            return _agreed([s if is_second(a, args) else -s for a, s in zip(moving, signs, strict=True)])
+        case Apply(fn=Fn.MUL | Fn.DIV | Fn.INT_DIV) if len(moving) == 1:
+            return _scaled(e, moving[0], signs[0])
         case _:
             return None
 
 
-def _agree(a: Expr, b: Expr, sign: int) -> NDArray[np.int64] | None:
-    """Direction of a function that rises in a and goes as `sign` in b."""
-    if is_constant(b):
-        return direction(a)
-    other = direction(b)
-    if other is None:
-        return None
-    if is_constant(a):
-        return sign * other
-    first = direction(a)
-    if first is None or not np.all(first == sign * other):
+def is_second(a: Expr, args: tuple[Expr, ...]) -> bool:
+    """Whether `a` is the second of two different arguments."""
+    return args[0] is not a
+
+
+def _agreed(signs: list[Direction]) -> Direction | None:
+    first = signs[0]
+    if any(not np.all(s == first) for s in signs[1:]):
         return None
     return first
 
 
-def _scaled_direction(e: Apply) -> NDArray[np.int64] | None:
+def _scaled(e: Apply, moving: Expr, inner: Direction) -> Direction | None:
     a, b = e.args
-    if is_constant(a) and e.fn is Fn.MUL:
-        a, b = b, a
-    if not is_constant(b):
+    if moving is b and e.fn is not Fn.MUL:
         return None
-    inner, sign = direction(a), sign_field(b)
-    if inner is None or sign is None:
+    sign = sign_field(a if moving is b else b)
+    if sign is None:
         return None
     return np.where(sign == 0, 1, sign) * inner  # times zero is constant: as good as rising

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hlsgen.errors import Unsupported
 from hlsgen.expr.evaluate import enclose, evaluate
 from hlsgen.expr.exact import exact_integer, exact_rational
-from hlsgen.expr.tree import Apply, Count, Expr, Param, exact, nodes
+from hlsgen.expr.fold import fractions as exact
+from hlsgen.expr.tree import Apply, Count, Expr, Param, nodes
 from hlsgen.ir.field import compress
 from hlsgen.ops.model.elementwise import Fn
 

@@ -1,8 +1,8 @@
-"""Certified evaluation of expressions: intervals in float64, and exact values at single points."""
+"""Certified evaluation of expressions: intervals in float64."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +16,7 @@ from hlsgen.expr.tree import Apply, Count, Expr, Host, Leaf, Param, Source, args
 from hlsgen.ops.model.elementwise import Fn
 
 Array = NDArray[Any]
+_EXACT = 1 << 53  # integers up to here are float64 numbers
 
 
 def enclose(values: Array) -> Interval:
@@ -23,25 +24,43 @@ def enclose(values: Array) -> Interval:
     if values.dtype.kind == "f":
         return Interval.point(values)
     if values.dtype != object:
-        wide = values.size and max(-int(values.min()), int(values.max())) > 1 << 53
+        wide = values.size and max(-int(values.min()), int(values.max())) > _EXACT
         if not wide:
             return Interval.point(values.astype(np.float64))
         values = values.astype(object)
     middle = np.array([float(v) for v in values.flat], dtype=np.float64).reshape(values.shape)
     error = np.array(
-        [Fraction(v) - Fraction(m) for v, m in zip(values.flat, middle.flat, strict=True)],
-        dtype=object,
+        [_above(v, m) for v, m in zip(values.flat, middle.ravel().tolist(), strict=True)],
+        dtype=np.int64,
     ).reshape(values.shape)
-    if not (error != 0).any():
+    if not error.any():
         return Interval.point(middle)
     lo = np.where(error < 0, np.nextafter(middle, -np.inf), middle)
     return Interval(lo, np.where(error > 0, np.nextafter(middle, np.inf), middle))
 
 
-def evaluate(e: Expr, lookup: Callable[[Expr], Interval]) -> Interval:
-    """Enclosure of `e`; `lookup` gives those of leaves, sources, parameters, host operators, and
-    for a Count node that of its thresholds (K as the last axis)."""
-    done: dict[int, Interval] = {}
+def _above(value: Any, nearest: float) -> int:
+    """Sign of value - nearest."""
+    exact, near = Fraction(value), Fraction(nearest)
+    return (exact > near) - (exact < near)
+
+
+def evaluate(
+    e: Expr, lookup: Callable[[Expr], Interval], known: Mapping[int, Interval] | None = None
+) -> Interval:
+    """Enclosure of `e`.
+
+    `lookup` gives the enclosures of leaves, sources, parameters and host operators, and for a
+    Count node that of its thresholds (K as the last axis); `known` those of whole parts, by id.
+    """
+    return evaluate_all(e, lookup, known)[id(e)]
+
+
+def evaluate_all(
+    e: Expr, lookup: Callable[[Expr], Interval], known: Mapping[int, Interval] | None = None
+) -> dict[int, Interval]:
+    """Enclosures of `e` and all its parts, by id."""
+    done: dict[int, Interval] = dict(known or {})
     stack: list[tuple[Expr, bool]] = [(e, False)]
     while stack:  # depth first without recursion: chains can be long
         node, ready = stack.pop()
@@ -58,14 +77,15 @@ def evaluate(e: Expr, lookup: Callable[[Expr], Interval]) -> Interval:
                 done[id(node)] = function(fn, *(done[id(a)] for a in args))
             case Count(arg=arg):
                 done[id(node)] = _count(done[id(arg)], lookup(node))
-    return done[id(e)]
+    return done
 
 
 def _count(x: Interval, thresholds: Interval) -> Interval:
-    def below(values: Array) -> Array:
-        return (thresholds.lo <= values[..., None]).sum(axis=-1).astype(np.float64)
-
-    return Interval.point(below(x.lo)) if x.is_point else Interval(below(x.lo), below(x.hi))
+    """Thresholds certainly reached, and those possibly reached."""
+    least = (thresholds.hi <= x.lo[..., None]).sum(axis=-1).astype(np.float64)
+    if x.is_point and thresholds.is_point:
+        return Interval.point(least)
+    return Interval(least, (thresholds.lo <= x.hi[..., None]).sum(axis=-1).astype(np.float64))
 
 
 _ONE = Interval.point(np.ones(()))
@@ -76,17 +96,30 @@ def _mod(a: Interval, b: Interval) -> Interval:
 
 
 def _pow(a: Interval, b: Interval) -> Interval:
-    """a**b for constant b: halves and whole numbers; other exponents through exp and log."""
-    exponents = np.unique(b.lo) if b.is_point else np.empty(0)
+    """a**b: whole exponents and halves one by one, all others through exp and log."""
+    if not b.is_point:
+        return iv.exp(iv.mul(b, iv.log(a)))
+    exponents = np.unique(b.lo)
     if exponents.size == 1:
-        n = float(exponents[0])
-        if n in (0.5, -0.5):
-            root = iv.sqrt(a)
-            return root if n > 0 else iv.div(_ONE, root)
-        if n == int(n) and abs(n) <= 64:
-            power = _whole_power(a, abs(int(n)))
-            return power if n >= 0 else iv.div(_ONE, power)
-    return iv.exp(iv.mul(b, iv.log(a)))
+        return _power(a, float(exponents[0]))
+    shape = np.broadcast_shapes(a.lo.shape, b.lo.shape)
+    lo, hi = np.empty(shape), np.empty(shape)
+    for n in exponents:
+        y = _power(a, float(n))
+        here = np.broadcast_to(b.lo == n, shape)
+        lo[here] = np.broadcast_to(y.lo, shape)[here]
+        hi[here] = np.broadcast_to(y.hi, shape)[here]
+    return Interval(lo, hi)
+
+
+def _power(a: Interval, n: float) -> Interval:
+    if n in (0.5, -0.5):
+        root = iv.sqrt(a)
+        return root if n > 0 else iv.div(_ONE, root)
+    if n.is_integer() and abs(n) <= 64:
+        power = _whole_power(a, abs(int(n)))
+        return power if n >= 0 else iv.div(_ONE, power)
+    return iv.exp(iv.mul(Interval.point(np.asarray(n)), iv.log(a)))
 
 
 def _whole_power(a: Interval, n: int) -> Interval:
@@ -114,11 +147,11 @@ _FUNCTIONS: dict[Fn, Callable[..., Interval]] = {
     Fn.LESS_EQUAL: lambda a, b: iv.greater_equal(b, a),
     Fn.GREATER: iv.greater,
     Fn.GREATER_EQUAL: iv.greater_equal,
-    Fn.AND: iv.minimum,
-    Fn.OR: iv.maximum,
-    Fn.XOR: lambda a, b: iv.absolute(iv.sub(a, b)),
-    Fn.NOT: lambda a: iv.sub(_ONE, a),
-    Fn.WHERE: iv.where,
+    Fn.AND: lambda a, b: iv.minimum(_true(a), _true(b)),
+    Fn.OR: lambda a, b: iv.maximum(_true(a), _true(b)),
+    Fn.XOR: lambda a, b: iv.absolute(iv.sub(_true(a), _true(b))),
+    Fn.NOT: lambda a: iv.sub(_ONE, _true(a)),
+    Fn.WHERE: lambda c, a, b: iv.where(_true(c), a, b),
     Fn.NEG: iv.neg,
     Fn.ABS: iv.absolute,
     Fn.SIGN: iv.sign,
@@ -134,6 +167,11 @@ _FUNCTIONS: dict[Fn, Callable[..., Interval]] = {
     Fn.ROUND: lambda a: iv.rounded(a, Rounding.HALF_EVEN),
     Fn.TRUNC: lambda a: iv.rounded(a, Rounding.ZERO),
 }
+
+
+def _true(a: Interval) -> Interval:
+    """1 where a is not zero."""
+    return iv.sub(_ONE, iv.equal(a, Interval.point(np.zeros(()))))
 
 
 def function(fn: Fn | Rounding, *args: Interval) -> Interval:

@@ -7,6 +7,7 @@ and 640 bits until the final integer is certain; what is not certain then is an 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 from typing import Any
@@ -18,7 +19,8 @@ from hlsgen.errors import ModelError, Unsupported
 from hlsgen.expr.tree import Apply, Count, Expr, Host, args_of
 from hlsgen.ops.model.elementwise import Fn
 
-Number = Any  # Fraction, or an mpmath interval at the working precision
+Number = Any  # Fraction, an mpmath interval at the working precision, or Nothing
+Lookup = Callable[[Expr], Any]
 PRECISIONS = (80, 160, 320, 640)
 
 
@@ -26,7 +28,14 @@ class Undecided(Exception):
     """An interval straddles a rounding boundary at this precision."""
 
 
-def exact_integer(e: Expr, lookup: Callable[[Expr], Any]) -> int:
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """What a function yields outside of its domain; an error only where the result depends on it."""
+
+    reason: str
+
+
+def exact_integer(e: Expr, lookup: Lookup) -> int:
     """The integer value of an integer-valued expression; `lookup` gives exact inputs.
 
     For a Count node `lookup` gives the sequence of its thresholds.
@@ -34,39 +43,59 @@ def exact_integer(e: Expr, lookup: Callable[[Expr], Any]) -> int:
     for bits in PRECISIONS:
         iv.prec = bits
         try:
-            return _integer(_value(e, lookup, {}))
+            return _integer(_value(e, lookup))
         except Undecided:
             continue
     raise Unsupported(
-        f"a value lies so close to a rounding boundary that {PRECISIONS[-1]} bits do not decide it"
+        f"a value lies so close to a rounding boundary that {PRECISIONS[-1]} bits do not decide "
+        "on which side; change the scale of the quantiser behind it a little"
     )
 
 
-def exact_rational(e: Expr, lookup: Callable[[Expr], Any]) -> Fraction | None:
+def exact_rational(e: Expr, lookup: Lookup) -> Fraction | None:
     """The value as a Fraction, None if it is irrational (or not known to be rational)."""
     iv.prec = PRECISIONS[0]
     try:
-        value = _value(e, lookup, {})
+        value = _value(e, lookup)
     except Undecided:
         return None
-    return value if isinstance(value, Fraction) else None
+    return _defined(value) if isinstance(value, (Fraction, Nothing)) else None
 
 
-def _value(e: Expr, lookup: Callable[[Expr], Any], done: dict[int, Number]) -> Number:
+def exact_bounds(e: Expr, lookup: Lookup, bits: int) -> tuple[Fraction, Fraction]:
+    """Fractions around the value, apart by about 2^-bits of its size (equal where rational)."""
+    iv.prec = bits
+    try:
+        return _ends(_interval(_defined(_value(e, lookup))))
+    except Undecided:
+        raise Unsupported(f"a constant is not known to {bits} bits") from None
+
+
+def _defined(value: Number) -> Number:
+    if isinstance(value, Nothing):
+        raise ModelError(f"{value.reason} within the range that its inputs can reach")
+    return value
+
+
+def _value(e: Expr, lookup: Lookup) -> Number:
+    done: dict[int, Number] = {}
     for node in _post_order(e):
-        if id(node) in done:
-            continue
         match node:
             case Apply(fn=fn, args=args):
                 done[id(node)] = _apply(fn, [done[id(a)] for a in args])
             case Count(arg=arg):
-                x = done[id(arg)]
-                done[id(node)] = Fraction(
-                    sum(_at_least(x, Fraction(t)) for t in lookup(node))
-                )
+                x = _defined(done[id(arg)])
+                done[id(node)] = Fraction(sum(_at_least(x, _number(t)) for t in lookup(node)))
             case _:
-                done[id(node)] = Fraction(lookup(node))
+                done[id(node)] = _number(lookup(node))
     return done[id(e)]
+
+
+def _number(value: Any) -> Number:
+    try:
+        return Fraction(value)
+    except (ValueError, OverflowError):
+        return Nothing(f"a constant is {value}")
 
 
 def _post_order(e: Expr) -> list[Expr]:
@@ -86,19 +115,20 @@ def _post_order(e: Expr) -> list[Expr]:
 
 
 def _integer(value: Number) -> int:
-    if isinstance(value, Fraction):
-        if value.denominator != 1:
-            raise Unsupported("an integer was expected here")
-        return int(value)
+    value = _defined(value)
     low, high = _ends(value)
     if low != high:
         raise Undecided
+    if low.denominator != 1:
+        raise Unsupported("an integer was expected here")
     return int(low)
 
 
 def _ends(x: Number) -> tuple[Fraction, Fraction]:
     """Ends of an interval as exact Fractions."""
-    return tuple(_fraction(end) for end in (x.a, x.b))  # pyright: ignore[reportReturnType]
+    if isinstance(x, Fraction):
+        return x, x
+    return _fraction(x.a), _fraction(x.b)
 
 
 def _fraction(x: Any) -> Fraction:
@@ -116,8 +146,15 @@ def _interval(x: Number) -> Any:
     return x
 
 
-def _at_least(x: Number, threshold: Fraction) -> bool:
-    return _sign(_subtract(x, threshold)) >= 0
+def _hull(low: Fraction, high: Fraction) -> Any:
+    """An interval that holds both ends."""
+    if low == high:
+        return low
+    return iv.mpf([_interval(low).a, _interval(high).b])
+
+
+def _at_least(x: Number, threshold: Number) -> bool:
+    return _sign(_subtract(x, _defined(threshold))) >= 0
 
 
 def _subtract(a: Number, b: Number) -> Number:
@@ -127,19 +164,17 @@ def _subtract(a: Number, b: Number) -> Number:
 
 
 def _sign(x: Number) -> int:
-    if isinstance(x, Fraction):
-        return (x > 0) - (x < 0)
     low, high = _ends(x)
     if low > 0:
         return 1
     if high < 0:
         return -1
+    if low == high:
+        return 0
     raise Undecided
 
 
 def _round(x: Number, mode: Rounding) -> Number:
-    if isinstance(x, Fraction):
-        return Fraction(round_fraction(x, mode))
     low, high = _ends(x)
     down, up = round_fraction(low, mode), round_fraction(high, mode)
     if down != up:
@@ -148,30 +183,54 @@ def _round(x: Number, mode: Rounding) -> Number:
 
 
 def _root(x: Number) -> Number:
+    low, high = _ends(x)
+    if high < 0:
+        return Nothing("the square root of a negative number")
+    if low < 0:
+        raise Undecided
     if isinstance(x, Fraction):
-        if x < 0:
-            raise ModelError("square root of a negative number")
         n, d = isqrt(x.numerator), isqrt(x.denominator)
         if n * n == x.numerator and d * d == x.denominator:
             return Fraction(n, d)
     return iv.sqrt(_interval(x))
 
 
+def _logarithm(x: Number) -> Number:
+    if isinstance(x, Fraction) and x == 1:
+        return Fraction(0)
+    low, high = _ends(x)
+    if high <= 0:
+        return Nothing("the logarithm of a number that is not positive")
+    if low <= 0:
+        raise Undecided
+    return iv.log(_interval(x))
+
+
 def _pow(a: Number, b: Number) -> Number:
     if isinstance(b, Fraction):
         if b.denominator == 1 and abs(b) <= 64:
-            return a ** int(b) if isinstance(a, Fraction) else _interval(a) ** int(b)
+            power = a ** abs(int(b)) if isinstance(a, Fraction) else _interval(a) ** abs(int(b))
+            return power if b >= 0 else _divide(Fraction(1), power)
         if abs(b) == Fraction(1, 2):
-            return _root(a) if b > 0 else _divide(Fraction(1), _root(a))
-    return iv.exp(_interval(b) * iv.log(_interval(a)))
+            root = _root(a)
+            if isinstance(root, Nothing) or b > 0:
+                return root
+            return _divide(Fraction(1), root)
+    if isinstance(a, Fraction) and a == 0 and _sign(b) > 0:
+        return Fraction(0)
+    log = _logarithm(a)
+    return log if isinstance(log, Nothing) else _exponential(_ring(Fn.MUL, [b, log]))
+
+
+def _exponential(x: Number) -> Number:
+    return Fraction(1) if isinstance(x, Fraction) and x == 0 else iv.exp(_interval(x))
 
 
 def _divide(a: Number, b: Number) -> Number:
-    if isinstance(b, Fraction):
-        if b == 0:
-            raise ModelError("division by zero")
-        if isinstance(a, Fraction):
-            return a / b
+    if _sign(b) == 0:
+        return Nothing("a division by zero")
+    if isinstance(a, Fraction) and (a == 0 or isinstance(b, Fraction)):
+        return a / b if isinstance(b, Fraction) else Fraction(0)
     return _interval(a) / _interval(b)
 
 
@@ -188,9 +247,9 @@ def _transcendental(fn: Fn, x: Number) -> Number:
     y = _interval(x)
     match fn:
         case Fn.EXP:
-            return Fraction(1) if zero else iv.exp(y)
+            return _exponential(x)
         case Fn.LOG:
-            return Fraction(0) if isinstance(x, Fraction) and x == 1 else iv.log(y)
+            return _logarithm(x)
         case Fn.TANH:
             return Fraction(0) if zero else 1 - 2 / (iv.exp(2 * y) + 1)
         case Fn.SIGMOID:
@@ -224,6 +283,11 @@ _ROUNDINGS = {
 
 
 def _apply(fn: Fn | Rounding, args: Sequence[Number]) -> Number:
+    if fn is Fn.WHERE:  # the branch that is not taken may be undefined
+        return args[0] if isinstance(args[0], Nothing) else args[1 if _true(args[0]) else 2]
+    for a in args:
+        if isinstance(a, Nothing):
+            return a
     if isinstance(fn, Rounding):
         return _round(args[0], fn)
     if fn in _ROUNDINGS:
@@ -231,25 +295,33 @@ def _apply(fn: Fn | Rounding, args: Sequence[Number]) -> Number:
     match fn:
         case Fn.ADD | Fn.SUB | Fn.MUL | Fn.NEG:
             return _ring(fn, args)
-        case Fn.DIV:
-            return _divide(*args)
-        case Fn.INT_DIV:
-            return _round(_divide(*args), Rounding.ZERO)
-        case Fn.MOD:
-            return _subtract(args[0], _round(_divide(*args), Rounding.FLOOR) * args[1])
+        case Fn.DIV | Fn.INT_DIV | Fn.MOD:
+            return _quotient(fn, args)
         case Fn.POW:
-            return _pow(*args)
+            return _pow(args[0], args[1])
         case Fn.SQRT:
             return _root(args[0])
         case Fn.EQUAL | Fn.LESS | Fn.LESS_EQUAL | Fn.GREATER | Fn.GREATER_EQUAL:
-            return _compare(fn, *args)
+            return _compare(fn, args[0], args[1])
         case Fn.EXP | Fn.LOG | Fn.TANH | Fn.SIGMOID | Fn.SOFTPLUS | Fn.ERF:
             return _transcendental(fn, args[0])
         case _:
             return _choose(fn, args)
 
 
+def _quotient(fn: Fn, args: Sequence[Number]) -> Number:
+    quotient = _divide(args[0], args[1])
+    if fn is Fn.DIV or isinstance(quotient, Nothing):
+        return quotient
+    if fn is Fn.INT_DIV:
+        return _round(quotient, Rounding.ZERO)
+    whole = _round(quotient, Rounding.FLOOR)
+    return _subtract(args[0], _ring(Fn.MUL, [whole, args[1]]))
+
+
 def _ring(fn: Fn, args: Sequence[Number]) -> Number:
+    if fn is Fn.MUL and any(isinstance(a, Fraction) and a == 0 for a in args):
+        return Fraction(0)
     if not all(isinstance(a, Fraction) for a in args):
         args = [_interval(a) for a in args]
     match fn:
@@ -263,40 +335,39 @@ def _ring(fn: Fn, args: Sequence[Number]) -> Number:
             return -args[0]
 
 
+def _true(x: Number) -> bool:
+    return _sign(x) != 0
+
+
 def _choose(fn: Fn, args: Sequence[Number]) -> Number:
     """Functions that pick one of their arguments or count truths."""
     a = args[0]
     match fn:
         case Fn.MAX:
-            return a if _not_less(a, args[1]) else args[1]
+            return _greater(a, args[1])
         case Fn.MIN:
-            return args[1] if _not_less(a, args[1]) else a
+            return _ring(Fn.NEG, [_greater(_ring(Fn.NEG, [a]), _ring(Fn.NEG, [args[1]]))])
         case Fn.ABS:
-            return a if _not_less(a, Fraction(0)) else _ring(Fn.NEG, [a])
+            return _greater(a, _ring(Fn.NEG, [a]))
         case Fn.SIGN:
             return Fraction(_sign(a))
         case Fn.NOT:
-            return Fraction(1) - a
+            return Fraction(not _true(a))
         case Fn.AND:
-            return min(a, args[1])
+            return Fraction(_true(a) and _true(args[1]))
         case Fn.OR:
-            return max(a, args[1])
+            return Fraction(_true(a) or _true(args[1]))
         case Fn.XOR:
-            return Fraction(a != args[1])
-        case Fn.WHERE:
-            return args[1] if a == 1 else args[2]
+            return Fraction(_true(a) != _true(args[1]))
         case _:
             raise Unsupported(f"{fn} has no exact evaluation")
 
 
-def _not_less(a: Number, b: Number) -> bool:
-    try:
-        return _sign(_subtract(a, b)) >= 0
-    except Undecided:
-        # equal within the precision: the enclosures overlap, so either one's enclosure may differ
-        # from the true maximum by less than the width that the final rounding will judge
-        low_a, high_a = _ends(_interval(a))
-        low_b, high_b = _ends(_interval(b))
-        if (low_a, high_a) == (low_b, high_b):
-            return True
-        raise
+def _greater(a: Number, b: Number) -> Number:
+    """max(a, b); where enclosures overlap, the enclosure of it."""
+    (low_a, high_a), (low_b, high_b) = _ends(a), _ends(b)
+    if low_a >= high_b:
+        return a
+    if low_b >= high_a:
+        return b
+    return _hull(max(low_a, low_b), max(high_a, high_b))

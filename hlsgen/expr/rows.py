@@ -17,6 +17,7 @@ from hlsgen.errors import Unsupported
 from hlsgen.expr.constant import rationals
 from hlsgen.expr.evaluate import enclose, evaluate
 from hlsgen.expr.exact import exact_integer
+from hlsgen.expr.fold import fractions as exact
 from hlsgen.expr.tree import (
     Apply,
     Count,
@@ -24,7 +25,7 @@ from hlsgen.expr.tree import (
     Leaf,
     Param,
     args_of,
-    exact,
+
     is_constant,
     nodes,
     with_args,

@@ -2,24 +2,38 @@
 
 Leaves are integer tensors of the hardware graph (or real network inputs); everything between them
 and the next quantiser is kept as it stands in the file, so that no rewriting can lose a bit.
+Graphs of expressions share nodes: whoever walks them visits every node once (`rewrite`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.rounding import Rounding
-from hlsgen.ir.field import compress
+from hlsgen.expr.fold import fold_constants
 from hlsgen.ir.model import ModelOp, Shape
-from hlsgen.ops.model.elementwise import Fn
+from hlsgen.ops.model.elementwise import TO_BOOL, Fn
 
 Array = NDArray[Any]
+
+_WHOLE_RESULT = frozenset({Fn.FLOOR, Fn.CEIL, Fn.ROUND, Fn.TRUNC, Fn.INT_DIV, Fn.SIGN} | TO_BOOL)
+_CLOSED = frozenset({Fn.ADD, Fn.SUB, Fn.MUL, Fn.NEG, Fn.ABS, Fn.MAX, Fn.MIN, Fn.MOD})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is asked of an expression all the time, computed once when it is made."""
+
+    leaves: tuple[Leaf, ...] = ()
+    sources: tuple[Source, ...] = ()
+    host: bool = False
+    integral: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +42,10 @@ class Leaf:
 
     name: str
     shape: Shape
+    facts: Facts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", Facts(leaves=(self,), integral=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +54,37 @@ class Source:
 
     name: str
     shape: Shape
+    facts: Facts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", Facts(sources=(self,)))
 
 
 @dataclass(frozen=True, eq=False)
 class Param:
-    """Constants: a field (integers, float64, or Fractions, all exact) of a tensor of `shape`."""
+    """Constants: a field (integers, float64, or Fractions, all exact) of a tensor of `shape`.
+
+    `shape` may be larger than that of the field, where a constant tensor is the same all over.
+    """
 
     values: Array
     shape: Shape
+    facts: Facts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", Facts(integral=_are_whole(self.values)))
 
     @classmethod
     def of(cls, value: object, shape: Shape | None = None) -> Param:
+        """A number or an array, floats as float64, integers and truths as int64."""
         array = np.asarray(value)
-        if array.dtype.kind == "f":
+        if array.dtype == object or isinstance(value, Fraction):
+            array = np.asarray(value, dtype=object)
+        elif array.dtype.kind == "f":
             array = array.astype(np.float64)
-        elif array.dtype.kind in "bui":
+        elif array.dtype.kind == "u" and array.size and int(array.max()) >= 1 << 63:
+            array = array.astype(object)
+        else:
             array = array.astype(np.int64)
         return cls(array, array.shape if shape is None else shape)
 
@@ -62,6 +96,11 @@ class Apply:
     fn: Fn | Rounding
     args: tuple[Expr, ...]
     shape: Shape
+    facts: Facts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        facts = _joint(self.args, _is_whole(self.fn, self.args))
+        object.__setattr__(self, "facts", facts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +110,10 @@ class Count:
     arg: Expr
     thresholds: Array
     shape: Shape
+    facts: Facts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", _joint((self.arg,), True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +123,76 @@ class Host:
     op: ModelOp
     args: tuple[Expr, ...]
     shape: Shape
+    facts: Facts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        joint = _joint(self.args, False)
+        object.__setattr__(self, "facts", Facts(joint.leaves, joint.sources, True))
 
 
-Expr = Leaf | Source | Param | Apply | Count | Host
+Expr: TypeAlias = Leaf | Source | Param | Apply | Count | Host
+
+
+def _joint(args: Sequence[Expr], integral: bool) -> Facts:
+    first = args[0].facts
+    if all(a.facts.leaves == () and a.facts.sources == () for a in args[1:]):
+        host = any(a.facts.host for a in args)
+        return Facts(first.leaves, first.sources, host, integral)
+    leaf_names = {x.name: x for a in args for x in a.facts.leaves}
+    source_names = {x.name: x for a in args for x in a.facts.sources}
+    host = any(a.facts.host for a in args)
+    return Facts(tuple(leaf_names.values()), tuple(source_names.values()), host, integral)
+
+
+def _are_whole(values: Array) -> bool:
+    if values.dtype.kind == "f":
+        return bool(np.all(np.isfinite(values) & (values == np.floor(values))))
+    return values.dtype != object or all(getattr(v, "denominator", 1) == 1 for v in values.flat)
+
+
+def _is_whole(fn: Fn | Rounding, args: Sequence[Expr]) -> bool:
+    if isinstance(fn, Rounding) or fn in _WHOLE_RESULT:
+        return True
+    if fn is Fn.WHERE:
+        return args[1].facts.integral and args[2].facts.integral
+    return fn in _CLOSED and all(a.facts.integral for a in args)
+
+
+# -- questions ------------------------------------------------------------------------------
+
+
+def is_integer(e: Expr) -> bool:
+    """Whether every value of `e` is an integer, by its structure."""
+    return e.facts.integral
+
+
+def leaves(e: Expr) -> tuple[Leaf, ...]:
+    """The distinct hardware values that `e` reads."""
+    return e.facts.leaves
+
+
+def sources(e: Expr) -> tuple[Source, ...]:
+    """The distinct network inputs that `e` reads."""
+    return e.facts.sources
+
+
+def has_host(e: Expr) -> bool:
+    """Whether some of it stays on the host."""
+    return e.facts.host
+
+
+def is_constant(e: Expr) -> bool:
+    """Whether it reads neither hardware nor inputs."""
+    return not (e.facts.leaves or e.facts.sources or e.facts.host)
+
+
+def is_number(e: Expr, number: int) -> bool:
+    """Whether `e` is this constant in every element."""
+    return isinstance(e, Param) and bool(np.all(e.values == number))
 
 
 def args_of(e: Expr) -> tuple[Expr, ...]:
+    """What a node is computed from."""
     match e:
         case Apply(args=args) | Host(args=args):
             return args
@@ -95,8 +202,51 @@ def args_of(e: Expr) -> tuple[Expr, ...]:
             return ()
 
 
+# -- walking --------------------------------------------------------------------------------
+
+
+def nodes(e: Expr) -> Iterator[Expr]:
+    """Every distinct node below and including `e`, arguments first."""
+    seen: set[int] = set()
+    stack: list[tuple[Expr, bool]] = [(e, False)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack.extend((a, False) for a in args_of(node))
+
+
+def rewrite(
+    e: Expr,
+    change: Callable[[Expr, Sequence[Expr]], Expr],
+    stop: Callable[[Expr], Expr | None] = lambda node: None,
+) -> Expr:
+    """`change` of every node and its changed arguments; where `stop` gives a result, that."""
+    done: dict[int, Expr] = {}
+    stack: list[tuple[Expr, bool]] = [(e, False)]
+    while stack:  # no recursion: chains can be long
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if ready:
+            done[id(node)] = change(node, [done[id(a)] for a in args_of(node)])
+            continue
+        early = stop(node)
+        if early is not None:
+            done[id(node)] = early
+            continue
+        stack.append((node, True))
+        stack.extend((a, False) for a in reversed(args_of(node)))
+    return done[id(e)]
+
+
 def with_args(e: Expr, args: Sequence[Expr]) -> Expr:
     """The same node over other arguments."""
+    if all(new is old for new, old in zip(args, args_of(e), strict=True)):
+        return e
     match e:
         case Apply(fn=fn):
             return apply(fn, *args)
@@ -108,141 +258,59 @@ def with_args(e: Expr, args: Sequence[Expr]) -> Expr:
             return e
 
 
-def nodes(e: Expr) -> Iterator[Expr]:
-    """Every distinct node below and including `e`."""
-    seen: set[int] = set()
-    stack = [e]
-    while stack:
-        top = stack.pop()
-        if id(top) in seen:
-            continue
-        seen.add(id(top))
-        yield top
-        stack.extend(args_of(top))
+def free(e: Expr) -> Expr:
+    """A constant without the shape it was regarded with: it broadcasts anew along its size-1 axes."""
+
+    def change(node: Expr, args: Sequence[Expr]) -> Expr:
+        match node:
+            case Param(values=values):
+                return node if values.shape == node.shape else Param(values, values.shape)
+            case Apply(fn=fn):
+                return apply(fn, *args)
+            case _:
+                return with_args(node, args)
+
+    return rewrite(e, change)
 
 
-def leaves(e: Expr) -> tuple[Leaf, ...]:
-    """The distinct hardware values that `e` reads."""
-    found = {n.name: n for n in nodes(e) if isinstance(n, Leaf)}
-    return tuple(found.values())
+def substitute(e: Expr, old: Leaf, new: Expr) -> Expr:
+    """`e` with the leaf `old` (by name) replaced."""
+
+    def change(node: Expr, args: Sequence[Expr]) -> Expr:
+        if isinstance(node, Leaf):
+            return new if node.name == old.name else node
+        return with_args(node, args)
+
+    return rewrite(e, change, lambda node: node if is_constant(node) else None)
 
 
-def sources(e: Expr) -> tuple[Source, ...]:
-    found = {n.name: n for n in nodes(e) if isinstance(n, Source)}
-    return tuple(found.values())
-
-
-def has_host(e: Expr) -> bool:
-    return any(isinstance(n, Host) for n in nodes(e))
-
-
-def is_constant(e: Expr) -> bool:
-    return not any(isinstance(n, (Leaf, Source, Host)) for n in nodes(e))
-
-
-FOLD_LIMIT = 1 << 11  # constants up to this size are folded to Fractions at once
+# -- making ---------------------------------------------------------------------------------
 
 
 def apply(fn: Fn | Rounding, *args: Expr) -> Expr:
     """fn(args); constants are folded where that is exact and cheap."""
     shape = tuple(int(n) for n in np.broadcast_shapes(*(a.shape for a in args)))
-    params = [a for a in args if isinstance(a, Param)]
-    if len(params) == len(args) and fn in _RATIONAL:
-        folded = _fold_integers(fn, params)
-        if folded is None:
-            size = int(np.prod(np.broadcast_shapes(*(p.values.shape for p in params))))
-            folded = _fold(fn, params) if size <= FOLD_LIMIT else None
+    params = [a.values for a in args if isinstance(a, Param)]
+    if len(params) == len(args) and isinstance(fn, Fn):
+        folded = fold_constants(fn, params)
         if folded is not None:
             return Param(folded, shape)
     return Apply(fn, args, shape)
 
 
-_SMALL = 1 << 30  # products of two such integers stay within int64
-
-
-def _fold_integers(fn: Fn | Rounding, params: list[Param]) -> Array | None:
-    values = [p.values for p in params]
-    for v in values:
-        if v.dtype.kind != "i" or (v.size and max(-int(v.min()), int(v.max())) >= _SMALL):
-            return None
-    match fn:
-        case Fn.ADD:
-            return values[0] + values[1]
-        case Fn.SUB:
-            return values[0] - values[1]
-        case Fn.MUL:
-            return values[0] * values[1]
-        case Fn.NEG:
-            return -values[0]
-        case Fn.MAX:
-            return np.maximum(values[0], values[1])
-        case Fn.MIN:
-            return np.minimum(values[0], values[1])
-        case _:
-            return None
-
-
-_RATIONAL = {Fn.ADD, Fn.SUB, Fn.MUL, Fn.DIV, Fn.NEG, Fn.MAX, Fn.MIN}
-
-
-def _fold(fn: Fn | Rounding, params: list[Param]) -> Array | None:
-    values = [exact(p.values) for p in params]
-    match fn:
-        case Fn.ADD:
-            y = values[0] + values[1]
-        case Fn.SUB:
-            y = values[0] - values[1]
-        case Fn.MUL:
-            y = values[0] * values[1]
-        case Fn.DIV:
-            if (values[1] == 0).any():
-                return None
-            y = values[0] / values[1]
-        case Fn.NEG:
-            y = -values[0]
-        case Fn.MAX:
-            y = np.maximum(values[0], values[1])
-        case Fn.MIN:
-            y = np.minimum(values[0], values[1])
-        case _:
-            return None
-    return compress(np.asarray(y, dtype=object))
-
-
-def exact(values: Array) -> Array:
-    """The same numbers as Fractions (None where not finite is an error of the caller)."""
-    if values.dtype == object:
-        return values
-    out = np.empty(values.shape, dtype=object)
-    out.flat[:] = [Fraction(v) for v in values.ravel().tolist()] if values.size else []
-    return out
-
-
 def add(a: Expr, b: Expr) -> Expr:
+    """The sum a + b."""
     return apply(Fn.ADD, a, b)
 
 
 def mul(a: Expr, b: Expr) -> Expr:
+    """The product a * b."""
     return apply(Fn.MUL, a, b)
 
 
 def affine(leaf: Expr, scale: Expr, offset: Expr) -> Expr:
     """scale * leaf + offset, with neutral elements left out."""
+    scale, offset = free(scale), free(offset)
     y = leaf if is_number(scale, 1) else mul(leaf, scale)
     return y if is_number(offset, 0) else add(y, offset)
 
-
-def is_number(e: Expr, number: int) -> bool:
-    """Is `e` this constant in every element?"""
-    return isinstance(e, Param) and bool(np.all(e.values == number))
-
-
-def free(e: Expr) -> Expr:
-    """A constant without the shape it was regarded with: it broadcasts anew along its size-1 axes."""
-    match e:
-        case Param(values=values):
-            return e if values.shape == e.shape else Param(values, values.shape)
-        case Apply(fn=fn, args=args):
-            return apply(fn, *(free(a) for a in args))
-        case _:
-            return e

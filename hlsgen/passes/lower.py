@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -21,16 +21,23 @@ from hlsgen.ir.model import Model, ModelType
 from hlsgen.ops.model.elementwise import Fn
 from hlsgen.passes.lowering.builder import Builder, NeedsRawInput
 from hlsgen.passes.lowering.rules import lower_node
+from hlsgen.passes.shrink_joins import shrink_joins
 
-DEFAULT_FORMAT = "fixed<16,6>"
 INTEGER_NETWORK_FORMAT = "int16"
 
 
 @dataclass(frozen=True, slots=True)
 class LowerOptions:
-    """`inputs` declares formats of network inputs by name, such as {"x": uint8}."""
+    """`inputs` declares formats of network inputs by name, such as {"x": uint8}.
+
+    `ranges` are the least and greatest values at hand of inputs that nobody declared: the default
+    format takes as many of its bits before the point as they need.
+    """
 
     inputs: Mapping[str, Declared] = field(default_factory=dict[str, Declared])
+    ranges: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict[str, tuple[float, float]]
+    )
 
 
 def lower(
@@ -52,11 +59,12 @@ def lower(
     notes: list[str] = []
     while True:
         try:
-            return _Lowering(model, declared, notes, observe).run()
+            network = _Lowering(model, declared, notes, observe).run()
+            return replace(network, graph=shrink_joins(network.graph))
         except NeedsRawInput as need:
             if need.name in declared:
                 raise Unsupported("input used both raw and quantised", need.loc) from None
-            default = INTEGER_NETWORK_FORMAT if _whole_numbers(model) else DEFAULT_FORMAT
+            default = _default_format(model, options.ranges.get(need.name))
             declared[need.name] = parse_format(default)
             notes.append(
                 f"input '{need.name}' has no quantiser and no declared format: taken as {default} "
@@ -70,6 +78,18 @@ def _check_names(model: Model, options: LowerOptions) -> None:
             raise OptionError(
                 f"--input {name}: the model has no such input; it has {', '.join(model.inputs)}"
             )
+
+
+def _default_format(model: Model, span: tuple[float, float] | None) -> str:
+    """fixed<16,6>, int16 for a network of whole numbers; wider before the point for larger data."""
+    if _whole_numbers(model):
+        return INTEGER_NETWORK_FORMAT
+    integer_bits = 6
+    while span is not None and integer_bits < 16:
+        if -(2 ** (integer_bits - 1)) <= span[0] and span[1] < 2 ** (integer_bits - 1):
+            break
+        integer_bits += 1
+    return f"fixed<16,{integer_bits}>"
 
 
 def _whole_numbers(model: Model) -> bool:

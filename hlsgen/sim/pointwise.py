@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hlsgen.errors import Unsupported
 from hlsgen.expr import tree
 from hlsgen.expr.exact import exact_integer
-from hlsgen.expr.tree import Apply, Expr, Param
+from hlsgen.expr.tree import Expr, Param
 from hlsgen.ir.graph import Node
 from hlsgen.ir.model import Model, ModelOp
 from hlsgen.ops.model import movement, pool, reduce
@@ -112,23 +112,39 @@ class Pointwise:
             self._taps[key] = _members(node, i, numbers, self.model)
         members = self._taps[key][place]
         return [
-            None if n == 0 else tuple(int(v) for v in np.unravel_index(int(n) - 1, shape))
+            None if n <= 0 else tuple(int(v) for v in np.unravel_index(int(n) - 1, shape))
             for n in members.tolist()
         ]
 
     def _sum(self, node: Node[ModelOp], sample: int, place: Place) -> Expr:
         total = Fraction(0)
-        left = self._places(node, 0, place)
-        one_sided = len(node.inputs) == 1
-        right = [None] * len(left) if one_sided else self._places(node, 1, place)
-        for x_place, w_place in zip(left, right, strict=True):
-            if x_place is None or (w_place is None and not one_sided):
-                continue  # padding
+        for x_place, w_place in self._pairs(node, place):
             term = _rational(self.element(node.inputs[0], sample, x_place))
             if term and w_place is not None:
                 term *= _rational(self.element(node.inputs[1], sample, w_place))
             total += term
         return _number(total)
+
+    def _pairs(self, node: Node[ModelOp], place: Place) -> Iterator[tuple[Place, Place | None]]:
+        """Which elements of the operands are multiplied (the second is None in plain sums)."""
+        types = [self.model.types[name].shape for name in node.inputs]
+        match node.op:
+            case Conv():
+                yield from _taps(node.op, types[0], types[1], place)
+            case MatMul() if len(types[0]) > 1 and len(types[1]) > 1:
+                lead, (row, column) = place[:-2], place[-2:]
+                a, b = (
+                    tuple(0 if n == 1 else p for n, p in zip(t[:-2], lead[len(lead) - len(t) + 2 :]))
+                    for t in types
+                )  # fmt: skip
+                for k in range(types[0][-1]):
+                    yield (*a, row, k), (*b, k, column)
+            case _:
+                left = self._places(node, 0, place)
+                right = self._places(node, 1, place) if len(types) > 1 else [None] * len(left)
+                for x, w in zip(left, right, strict=True):
+                    if x is not None and (w is not None or len(types) == 1):
+                        yield x, w
 
     def _extreme(self, node: Node[ModelOp], fn: Fn, sample: int, place: Place) -> Expr:
         found: Expr | None = None
@@ -157,6 +173,21 @@ class Pointwise:
         return self.element(node.inputs[0], sample, spot_or_none)
 
 
+def _taps(op: Conv, x: Place, w: Place, place: Place) -> Iterator[tuple[Place, Place]]:
+    """The elements under a convolution's window."""
+    first = place[1] // (w[0] // op.group) * w[1]
+    for c in range(w[1]):
+        for k in np.ndindex(*w[2:]):
+            spot = tuple(
+                o * s + t * d - b
+                for o, s, t, d, b in zip(
+                    place[2:], op.strides, k, op.dilations, op.pads_begin, strict=True
+                )
+            )
+            if all(0 <= p < n for p, n in zip(spot, x[2:], strict=True)):
+                yield (place[0], first + c, *spot), (place[1], c, *k)
+
+
 def _members(node: Node[ModelOp], i: int, numbers: Array, model: Model) -> Array:
     """For every output place the numbers of the elements of input i that enter it (0: padding)."""
     op = node.op
@@ -171,8 +202,6 @@ def _members(node: Node[ModelOp], i: int, numbers: Array, model: Model) -> Array
         def spy(a: Array, b: Array) -> Array:
             lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
             rows, columns, k = a.shape[-2], b.shape[-1], a.shape[-1]
-            index = np.arange(len(found) + 1, dtype=np.int64)
-            del index
             side = a[..., :, None, :] if i == 0 else np.swapaxes(b, -1, -2)[..., None, :, :]
             found.append(np.broadcast_to(side, (*lead, rows, columns, k)))
             return _place_numbers(found)
@@ -218,5 +247,3 @@ def _leaf(e: Expr) -> Any:
         case _:
             raise AssertionError(e)
 
-
-__all__ = ["Apply", "Pointwise"]

@@ -61,11 +61,11 @@ class MatMul(HwOp):
         return field.to_int64(low), field.to_int64(high)
 
     def evaluate(self, *inputs: IntArray, types: tuple[IntType, ...]) -> tuple[IntArray, ...]:
-        dtype = accumulator_dtype(self._magnitude(types[0]))
+        dtype = accumulator_dtype(self.magnitude(types[0]))
         product = inputs[0].astype(dtype) @ self._typed(dtype)
         return (integers(product) + self.bias,)
 
-    def _magnitude(self, x: IntType) -> int:
+    def magnitude(self, x: IntType) -> int:
         columns = np.abs(self.weights).sum(axis=0) if self.weights.size else np.zeros(1)
         return max(abs(x.min), abs(x.max)) * int(columns.max(initial=0))
 

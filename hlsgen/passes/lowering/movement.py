@@ -10,6 +10,7 @@ import numpy as np
 from hlsgen.errors import Unsupported
 from hlsgen.expr import constant, tree
 from hlsgen.expr.affine import ZERO
+from hlsgen.expr.fold import fractions
 from hlsgen.expr.tree import Apply, Count, Expr, Host, Leaf, Param, Source
 from hlsgen.ir import field as fields
 from hlsgen.ir.model import Shape
@@ -154,7 +155,7 @@ def concatenate(b: Builder, args: list[Expr], axis: int, shape: Shape) -> Expr:
 def _concat_params(args: list[Param], axis: int, shape: Shape) -> Param:
     values = [fields.field_of(a.values, len(shape)) for a in args]
     if any(v.dtype == object for v in values):
-        values = [tree.exact(v) for v in values]
+        values = [fractions(v) for v in values]
     return Param(fields.concat(values, [a.shape for a in args], axis), shape)
 
 

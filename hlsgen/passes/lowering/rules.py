@@ -178,9 +178,7 @@ def cast_to(b: Builder, e: Expr, dtype: str) -> Expr:
 
 
 def _is_whole(e: Expr) -> bool:
-    from hlsgen.expr.affine import is_integer
-
-    return is_integer(e)
+    return tree.is_integer(e)
 
 
 def source_constant(values: np.ndarray) -> Param:

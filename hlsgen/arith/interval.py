@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 SLACK = 2.0**-48
 TINY = 1e-290  # below this, products lose bits silently: always widened
 _SPLIT = 134217729.0  # 2**27 + 1
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +51,26 @@ def _up(x: Array, inexact: NDArray[np.bool_]) -> Array:
 
 def _directed(value: Array, error: Array) -> Interval:
     """The interval of value + error, where `error` has the sign of what rounding dropped."""
-    if not error.any():
+    if not np.any(error):  # NaN counts as an error
         return Interval.point(value)
-    return Interval(_down(value, error < 0), _up(value, error > 0))
+    return Interval(*_low_high(value, error))
+
+
+def _low_high(value: Array, error: Array) -> tuple[Array, Array]:
+    """Lower and upper bounds; an error that is NaN is unknown."""
+    unknown = np.isnan(error)
+    return _down(value, (error < 0) | unknown), _up(value, (error > 0) | unknown)
 
 
 def _sum(a: Array, b: Array) -> tuple[Array, Array]:
-    with np.errstate(invalid="ignore"):  # infinities have no error term
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities have no error term
         s = a + b
         t = s - a
-        return s, np.nan_to_num((a - (s - t)) + (b - t), nan=0.0)
+        error = (a - (s - t)) + (b - t)
+        if np.isfinite(s).all():
+            return s, error
+        finite = np.isfinite(a) & np.isfinite(b)
+        return s, np.where(np.isfinite(s), error, np.where(finite, np.nan, 0.0))
 
 
 def _halves(a: Array) -> tuple[Array, Array]:
@@ -74,7 +85,8 @@ def _product(a: Array, b: Array) -> tuple[Array, Array]:
     bh, bl = _halves(b)
     error = ((ah * bh - p) + ah * bl + al * bh) + al * bl
     lost = (np.abs(p) < TINY) & (a != 0) & (b != 0)
-    return p, np.where(np.isfinite(error), error, 0.0) + np.where(lost, np.nan, 0.0)
+    endless = np.isinf(a) | np.isinf(b)  # an infinite product of those is exact
+    return p, np.where(endless, 0.0, np.where(lost | ~np.isfinite(error), np.nan, error))
 
 
 def _quotient(a: Array, b: Array) -> tuple[Array, Array]:
@@ -82,20 +94,14 @@ def _quotient(a: Array, b: Array) -> tuple[Array, Array]:
     q = a / b
     p, e = _product(q, b)
     rest = ((a - p) - e) * np.sign(b)
-    return q, np.where(np.isfinite(q), rest, 0.0)
+    return q, np.where(np.isfinite(q), rest, np.nan)
 
 
-def _low_high(value: Array, error: Array) -> tuple[Array, Array]:
-    unknown = np.isnan(error)
-    return _down(value, (error < 0) | unknown), _up(value, (error > 0) | unknown)
-
-
-def _corners(a: Interval, b: Interval, op: Callable[[Array, Array], tuple[Array, Array]]) -> Interval:
+def _corners(
+    a: Interval, b: Interval, op: Callable[[Array, Array], tuple[Array, Array]]
+) -> Interval:
     if a.is_point and b.is_point:
-        value, error = op(a.lo, b.lo)
-        if not np.any(error):  # NaN counts as an error
-            return Interval.point(value)
-        return Interval(*_low_high(value, error))
+        return _directed(*op(a.lo, b.lo))
     pairs = [(x, y) for x in _ends(a) for y in _ends(b)]
     lows, highs = zip(*(_low_high(*op(x, y)) for x, y in pairs), strict=True)
     return Interval(np.minimum.reduce(lows), np.maximum.reduce(highs))
@@ -108,9 +114,7 @@ def _ends(a: Interval) -> tuple[Array, ...]:
 def add(a: Interval, b: Interval) -> Interval:
     if a.is_point and b.is_point:
         return _directed(*_sum(a.lo, b.lo))
-    lo, lo_error = _sum(a.lo, b.lo)
-    hi, hi_error = _sum(a.hi, b.hi)
-    return Interval(_down(lo, lo_error < 0), _up(hi, hi_error > 0))
+    return Interval(_low_high(*_sum(a.lo, b.lo))[0], _low_high(*_sum(a.hi, b.hi))[1])
 
 
 def neg(a: Interval) -> Interval:
@@ -150,7 +154,8 @@ def minimum(a: Interval, b: Interval) -> Interval:
 
 
 def absolute(a: Interval) -> Interval:
-    return maximum(a, neg(a)) if a.is_point else maximum(maximum(a, neg(a)), Interval.point(np.zeros(())))
+    either = maximum(a, neg(a))
+    return either if a.is_point else maximum(either, Interval.point(np.zeros(())))
 
 
 def rounded(a: Interval, mode: Rounding) -> Interval:
@@ -160,7 +165,8 @@ def rounded(a: Interval, mode: Rounding) -> Interval:
 
 
 def sign(a: Interval) -> Interval:
-    return Interval.point(np.sign(a.lo)) if a.is_point else Interval(np.sign(a.lo), np.sign(a.hi))
+    low = np.sign(a.lo)
+    return Interval.point(low) if a.is_point else Interval(low, np.sign(a.hi))
 
 
 def greater_equal(a: Interval, b: Interval) -> Interval:
@@ -200,8 +206,10 @@ def _monotone(
     def bounds(x: Array) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
             y = f(x)
-        slack = np.abs(y) * SLACK + 1e-300
-        lo, hi = np.maximum(y - slack, floor), np.minimum(y + slack, ceiling)
+            slack = np.abs(y) * SLACK + 1e-300
+            low = np.where(np.isposinf(y), _LARGEST, y - slack)
+            high = np.where(np.isneginf(y), -_LARGEST, y + slack)
+        lo, hi = np.maximum(low, floor), np.minimum(high, ceiling)
         for argument, value in exact.items():
             hit = x == argument
             lo, hi = np.where(hit, value, lo), np.where(hit, value, hi)

@@ -20,9 +20,9 @@ from hlsgen.emit.vectors import pack_named, unpack
 from hlsgen.errors import HlsgenError, ToolMissing, VerificationFailed
 from hlsgen.ir.hw import HwGraph
 
-# ap_int.h pulls in ap_fixed.h at its end, which no generated file uses: its guard saves a third of
-# the compile time. Measured on 2 cores: a small network compiles in 1.4 s at -O1 and runs ten
-# times as fast as at -O0, which compiles no faster.
+# Measured in CPU seconds on a loaded 2-core machine, best of three: a two-layer MLP compiles in 1.3
+# at -O1 and 1.4 at -O0 (four layers: 2.0 and 2.3), and convolutions run more than ten times as fast.
+# ap_int.h ends by including ap_fixed.h, which no generated file uses; its guard saves 0.1 to 1.0.
 FLAGS = ("-std=c++14", "-O1", "-w", "-D__AP_FIXED_H__")
 
 

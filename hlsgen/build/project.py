@@ -80,7 +80,7 @@ def load_network(
     An input that nobody declared takes a default format, wide enough for the arrays.
     """
     observe("reading", 0.0)
-    read = read_model(model, options.shapes)
+    read = read_model(model, shapes=options.shapes)
     observe("lowering", 0.0)
     return lower(
         read,

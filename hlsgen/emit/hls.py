@@ -185,13 +185,18 @@ def _places(operator: Operator) -> dict[str, Any]:
         case Pad() as pad:
             return {"spread": partial(_spread, pad)}
         case Transpose(perm=perm):
-            return {"back": lambda v: [v[perm.index(a)] for a in range(len(perm))]}
+            return {"back": partial(_back, perm)}
         case Reduce() as reduce:
             return _reduction(reduce, operator.x[0].shape)
         case Staircase() as staircase:
             return _rows(staircase)
         case _:
             return {}
+
+
+def _back(perm: tuple[int, ...], places: list[str]) -> list[str]:
+    """Where an element of the transposed tensor comes from."""
+    return [places[perm.index(axis)] for axis in range(len(perm))]
 
 
 def _spread(pad: Pad, places: list[str]) -> list[str]:
@@ -213,12 +218,12 @@ def _reduction(op: Reduce, shape: tuple[int, ...]) -> dict[str, Any]:
 
     return {
         "reduced": int(np.prod([n for n, i in zip(shape, inner, strict=True) if i])),
-        "outer_axes": lambda _: [(v, n) for v, n, i in loops if not i],
-        "inner_axes": lambda _: [(v, n) for v, n, i in loops if i],
-        "inner_sizes": lambda _: pick(list(shape), True),
-        "kept_sizes": lambda _: pick(list(shape), False),
-        "inner_vars": lambda _: pick(variables, True),
-        "kept_vars": lambda _: pick(variables, False),
+        "outer_axes": [(v, n) for v, n, i in loops if not i],
+        "inner_axes": [(v, n) for v, n, i in loops if i],
+        "inner_sizes": pick(list(shape), True),
+        "kept_sizes": pick(list(shape), False),
+        "inner_vars": pick(variables, True),
+        "kept_vars": pick(variables, False),
     }
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -110,14 +110,16 @@ def environment(folder: Path | None = None) -> Environment:
         keep_trailing_newline=True,
         extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
     )
-    env.filters.update(  # pyright: ignore[reportCallIssue, reportArgumentType]
-        cpp=cpp_type,
-        lit=literal,
-        typed=typed,
-        comment=comment,
-        cstr=c_string,
-        tclstr=tcl_string,
-        sum_words=sum_words,
-    )
-    env.globals.update(at=index_of, zip=zip, IntFormat=IntFormat, range=range, len=len)
+    filters: dict[str, Any] = {
+        "cpp": cpp_type,
+        "lit": literal,
+        "typed": typed,
+        "comment": comment,
+        "cstr": c_string,
+        "tclstr": tcl_string,
+        "sum_words": sum_words,
+    }
+    known: dict[str, Any] = {"at": index_of}
+    env.filters.update(filters)
+    env.globals.update(known)
     return env

@@ -20,7 +20,6 @@ from hlsgen.ir.hw import HwOp, IntType
 from hlsgen.ops.hw.clamp import Clamp
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.extremum import Extremum
-from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.matmul_streams import MatMulStreams
 from hlsgen.ops.hw.product import Product
@@ -100,8 +99,6 @@ def numbers(op: HwOp, *types: IntType) -> dict[str, object]:
             total = op.partial_bounds(*types)
             assert total is not None
             return _sum(Sum.of(_bounds(types[0]), total))
-        case Linear():
-            return {}
         case _:
             return {}
 

@@ -67,7 +67,7 @@ def stream_plan(
     operators: Sequence[Operator],
     made: Sequence[Value],
 ) -> StreamPlan:
-    """Everything between the ports; `made` are the inputs and all values as their makers emit them."""
+    """All between the ports; `made` are the inputs and all values as their makers emit them."""
     plan = StreamPlan()
     by_name = {v.onnx: v for v in made}
     counts = _readers(operators, outputs, by_name)
@@ -151,12 +151,18 @@ def _operate(
         plan.stream(y.name, v.beat, v.beats + 1 if len(operator.y) > 1 else _SHALLOW, y.note)
     if not _gathers(operator):
         plan.call(operator.function, (), *arguments, *(y.name for y in operator.y))
-        return
-    y = operator.y[0]
+    for y in operator.y if _gathers(operator) else ():
+        _scatter(plan, operator, arguments, y, made[y.onnx])
+
+
+def _scatter(
+    plan: StreamPlan, operator: Operator, arguments: Sequence[str], y: Value, made: Value
+) -> None:
+    """The call of a product whose result vectors do not stand side by side in the stream."""
     rows = plan.stream(f"{operator.function}_rows", y.beat)
     plan.call(operator.function, (), *arguments, rows)
     vectors = y.size // y.shape[-1], y.shape[-1], 1
-    plan.call("reorder", (y.t, *_layout(y, vectors), *_layout(made[y.onnx])), rows, y.name)
+    plan.call("reorder", (y.t, *_layout(y, vectors), *_layout(made)), rows, y.name)
 
 
 def _gathers(operator: Operator) -> bool:
@@ -214,7 +220,7 @@ def two_dimensional(window: Window) -> Window:
 
 @dataclass(frozen=True, slots=True)
 class WindowFacts:
-    """The elements of a window: their format, what stands for the border, how channels go together."""
+    """Elements of a window: format, what stands for the border, how channels go together."""
 
     operand: IntFormat
     border: int

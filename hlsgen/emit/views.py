@@ -72,7 +72,8 @@ class Value:
     @property
     def note(self) -> str:
         """Shape, format and range for people."""
-        return f"{self.onnx}: {_shape(self.shape)} {self.type.format}, {self.type.min} to {self.type.max}"
+        span = f"{self.type.min} to {self.type.max}"
+        return f"{self.onnx}: {_shape(self.shape)} {self.type.format}, {span}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

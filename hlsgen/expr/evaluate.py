@@ -17,6 +17,7 @@ from hlsgen.ops.model.elementwise import Fn
 
 Array = NDArray[Any]
 _EXACT = 1 << 53  # integers up to here are float64 numbers
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 def enclose(values: Array) -> Interval:
@@ -28,7 +29,7 @@ def enclose(values: Array) -> Interval:
         if not wide:
             return Interval.point(values.astype(np.float64))
         values = values.astype(object)
-    middle = np.array([float(v) for v in values.flat], dtype=np.float64).reshape(values.shape)
+    middle = np.array([_nearest(v) for v in values.flat], dtype=np.float64).reshape(values.shape)
     error = np.array(
         [_above(v, m) for v, m in zip(values.flat, middle.ravel().tolist(), strict=True)],
         dtype=np.int64,
@@ -37,6 +38,13 @@ def enclose(values: Array) -> Interval:
         return Interval.point(middle)
     lo = np.where(error < 0, np.nextafter(middle, -np.inf), middle)
     return Interval(lo, np.where(error > 0, np.nextafter(middle, np.inf), middle))
+
+
+def _nearest(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return _LARGEST if value > 0 else -_LARGEST
 
 
 def _above(value: Any, nearest: float) -> int:

@@ -66,7 +66,7 @@ def exact_bounds(e: Expr, lookup: Lookup, bits: int) -> tuple[Fraction, Fraction
     """Fractions around the value, apart by about 2^-bits of its size (equal where rational)."""
     iv.prec = bits
     try:
-        return _ends(_interval(_defined(_value(e, lookup))))
+        return _ends(_defined(_value(e, lookup)))
     except Undecided:
         raise Unsupported(f"a constant is not known to {bits} bits") from None
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.errors import ModelError
 from hlsgen.ir.field import compress
 from hlsgen.ops.model.elementwise import Fn
 
@@ -48,10 +49,12 @@ def _finite(v: Array) -> bool:
 def fractions(v: Array) -> Array:
     """The same numbers as Fractions.
 
-    Errors: OverflowError or ValueError where a number is not finite.
+    Errors: ModelError where a number is not finite.
     """
     if v.dtype == object and all(isinstance(x, Fraction) for x in v.flat):
         return v
+    if v.dtype.kind == "f" and not np.isfinite(v).all():
+        raise ModelError(f"a constant is {v[~np.isfinite(v)].flat[0]}: needed is a finite number")
     out = np.empty(v.shape, dtype=object)
     out.flat[:] = [Fraction(x) for x in v.ravel().tolist()] if v.size else []
     return out

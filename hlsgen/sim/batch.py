@@ -6,7 +6,7 @@ A constant has one sample. Sums of products are handed to a `dot` of the caller'
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hlsgen.errors import HlsgenError, Unsupported
 from hlsgen.ir.graph import Node
-from hlsgen.ir.model import Model, ModelOp, Shape
+from hlsgen.ir.model import ModelOp, Shape
 from hlsgen.ops.model.linear import Conv, ConvTranspose, MatMul
 from hlsgen.ops.model.movement import Concat, Pad, Reshape, Take, Transpose
 from hlsgen.ops.model.pool import MaxPool, SumPool
@@ -31,14 +31,14 @@ Extreme = MaxPool | ReduceMax | ReduceMin
 
 
 def walk(
-    model: Model,
+    nodes: Sequence[Node[ModelOp]],
     values: dict[str, ValueT],
     step: Callable[[Node[ModelOp], list[ValueT]], Iterable[ValueT]],
     keep: frozenset[str] | None = None,
 ) -> dict[str, ValueT]:
     """Evaluates all nodes in order; values that nobody needs any more go, but for `keep`."""
-    last = {name: i for i, node in enumerate(model.nodes) for name in node.inputs}
-    for i, node in enumerate(model.nodes):
+    last = {name: i for i, node in enumerate(nodes) for name in node.inputs}
+    for i, node in enumerate(nodes):
         try:
             results = step(node, [values[name] for name in node.inputs])
         except HlsgenError as error:

@@ -7,16 +7,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.errors import Loc
-from hlsgen.ir.model import Model
-from hlsgen.sim.layers import Evaluation, Layer, ends_layer
+from hlsgen.ir.graph import Node
+from hlsgen.ir.model import Model, ModelOp
+from hlsgen.ops.model.quantize import Quantize
+from hlsgen.sim.batch import samples_of
+from hlsgen.sim.layers import Evaluation, Layer, Settle, ends_layer, part_of, variable
 from hlsgen.sim.pointwise import Pointwise
 from hlsgen.sim.real import Precision, Real
 from hlsgen.sim.reference import RUNTIME, Reference
@@ -24,6 +27,8 @@ from hlsgen.sim.replay import replayed
 
 Array = NDArray[Any]
 DOUBLE, SINGLE = Precision(53), Precision(24)
+_RATE_SAMPLES = 4  # on so many samples the expected number of mismatches is estimated
+_SEEN = 0.35 / 8  # a typical error as a part of the likely bound (design/staircases.md 6.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +63,7 @@ def exact_layers(model: Model, inputs: Mapping[str, Array]) -> Exact:
 
 @dataclass(frozen=True, eq=False)
 class LayerReport:
-    """What became of the codes of one tensor; `first` is (sample, index, exact, reference)."""
+    """What became of the codes of one tensor; `first_wrong` is (sample, index, exact, reference)."""
 
     tensor: str
     loc: Loc
@@ -73,98 +78,218 @@ class LayerReport:
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
-    """Layers with differing codes; outputs as float32 may give them from the reference's codes.
+class Outputs:
+    """Outputs of some samples as float32 may give them from the reference's codes.
 
-    `bad` marks the samples in which some layer differs beyond float32; `outputs` holds value and
-    error of each output, where the last layers are still free to be what float32 makes of them.
+    `held` from the codes of every layer; `open` where the last layers are what float32 may make of
+    them; `free` where all layers are.
     """
 
+    samples: Array
+    held: Mapping[str, Real]
+    open: Mapping[str, Real]
+    free: Mapping[str, Real]
+
+    def admits(self, name: str, want: Array) -> Array:
+        """Which elements of `want` (of these samples) float32 may have come to."""
+        result = np.zeros(want.shape, bool)
+        for found in (self.held, self.open, self.free):
+            y = found[name]
+            with np.errstate(invalid="ignore"):
+                result |= np.abs(want - y.value) <= y.error + 1e-30
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Layers with differing codes, and the samples in which one differs beyond float32 (`bad`)."""
+
     layers: tuple[LayerReport, ...]
-    bad: Array
-    outputs: Mapping[str, Real]
+    bad: NDArray[np.bool_]
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
-class _Open:
-    """Differing codes of one layer that are not explained yet."""
+class Explainer:
+    """Judges the codes of `reference`, computed from `inputs`, by exact arithmetic."""
 
-    layer: Layer
-    places: Array  # rows of (sample, *index)
-    reference: Array
-    proven: NDArray[np.bool_]
-    explained: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    model: Model
+    inputs: Mapping[str, Array]
+    reference: Reference
+    exact: Exact
+
+    def __post_init__(self) -> None:
+        values = self.reference.values
+        self.count = next(iter(self.inputs.values())).shape[0]
+        self.targets = [
+            node
+            for node in self.model.nodes
+            if ends_layer(self.model, node) and node.output in values
+        ]
+        codes = {node.output: values[node.output].astype(np.float64) for node in self.targets}
+        self.known: dict[str, Array] = {**self.inputs, **codes}
+        self.off = {name: self._differs(name) for name in codes}
+        self.changing = variable(self.model)
+
+    def _differs(self, name: str) -> NDArray[np.bool_]:
+        """In which samples a layer's codes are not the exact ones."""
+        have, want = self.known[name], self.exact.codes[name]
+        differs = (have != want).reshape(max(len(have), len(want)), -1).any(axis=1)
+        return np.broadcast_to(differs, (self.count,)) if len(differs) == 1 else differs
+
+    def evaluate(
+        self, nodes: Sequence[Node[ModelOp]], samples: Array, settle: Settle, *, likely: bool,
+        known: Mapping[str, Array] | None = None, keep: frozenset[str] | None = None,
+    ) -> dict[str, Real]:  # fmt: skip
+        """Some nodes in float32 with its error bound, from the reference's codes."""
+        start = samples_of(self.known if known is None else known, samples)
+        read = {name for node in nodes for name in node.inputs}
+        runtime = self.reference.engine == RUNTIME
+        with np.errstate(all="ignore"):
+            evaluation = Evaluation(self.model, SINGLE, settle, likely, runtime)
+            return evaluation.run({n: v for n, v in start.items() if n in read}, nodes, keep)
+
+    # -- layers -------------------------------------------------------------------------------
+
+    def layers(self) -> Explanation:
+        """Every layer on the samples in which its codes, or those it starts from, differ."""
+        reports: list[LayerReport] = []
+        warnings: list[str] = []
+        bad = np.zeros(self.count, bool)
+        for node in self.targets:
+            others = self.known.keys() - {node.output}
+            nodes, sources = part_of(self.model, node.outputs, others)
+            touched = [self.off[n] for n in (node.output, *sources) if n in self.off]
+            samples = np.flatnonzero(np.logical_or.reduce(touched))
+            if node.output not in self.changing:
+                samples = samples[:1]
+            if not samples.size:
+                continue
+            found = _LayerCheck(self, nodes, samples)
+            if found.differing:
+                reports.append(found.report())
+                warnings += found.rate()
+                wrong = found.wrong_samples()
+                bad[wrong if node.output in self.changing else slice(None)] |= bool(wrong.size)
+        return Explanation(tuple(reports), bad, tuple(warnings))
+
+    # -- outputs ------------------------------------------------------------------------------
+
+    def outputs(self, samples: Array) -> Outputs:
+        """The bounds of the network outputs in some samples."""
+        last = _last_layers(self.model)
+        found: list[dict[str, Real]] = []
+        names = frozenset(self.model.outputs)
+        for dropped, likely in ((frozenset[str](), False), (last, True)):
+            known = {n: v for n, v in self.known.items() if n not in dropped}
+            nodes, _ = part_of(self.model, names, known)
+            found.append(
+                self.evaluate(
+                    nodes, samples, lambda _: None, likely=likely,
+                    known={**known, **self.reference_values(names, known)}, keep=names,
+                )
+            )  # fmt: skip
+        free = self.evaluate(
+            self.model.nodes, samples, lambda _: None, likely=True, known=self.inputs, keep=names
+        )
+        return Outputs(samples, found[0], found[1], free)
+
+    def reference_values(self, names: frozenset[str], known: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs that are codes themselves."""
+        return {n: self.known[n] for n in names if n in known}
 
 
-def explain(model: Model, inputs: Mapping[str, Array], reference: Reference) -> Explanation:
-    """Judges every code of `reference`, whose samples are those of `inputs`."""
-    differing: dict[str, _Open] = {}
-    last = _last_layers(model)
+class _LayerCheck:
+    """One layer: its nodes from the codes before it, on some samples."""
 
-    def compare(layer: Layer) -> Array | None:
-        want = reference.values.get(layer.name)
-        if want is None:
-            return None  # inside a kernel: its uncertainty is handed on
-        want = want.astype(np.float64)
-        places = np.argwhere(want != layer.code)
-        if len(places):
+    def __init__(
+        self, whole: Explainer, nodes: Sequence[Node[ModelOp]], samples: Array
+    ) -> None:
+        self.whole, self.nodes, self.samples = whole, nodes, samples
+        self.name = nodes[-1].output
+        want = whole.known[self.name]
+        self.want = want if want.shape[0] == 1 else want[samples]
+        layer = self._layer(samples, likely=False)
+        self.code = np.broadcast_to(layer.code, self.want.shape)
+        places = np.argwhere(self.want != self.code)
+        self.places, self.differing = places, len(places)
+        if self.differing:
             spots = tuple(places.T)
-            inside = np.broadcast_to(layer.admits(want), layer.code.shape)[spots]
-            differing[layer.name] = _Open(layer, places, want[spots], inside)
-        return want
+            self.proven = np.broadcast_to(layer.admits(self.want), self.want.shape)[spots]
+            self.before = layer.before
+            self.explained = self.proven & self._likely()
+            self._replay()
 
-    def likely(layer: Layer) -> Array | None:
-        want = reference.values.get(layer.name)
-        if want is not None and layer.name in differing:
-            found = differing[layer.name]
-            inside = np.broadcast_to(layer.admits(want), layer.code.shape)
-            found.explained = found.proven & inside[tuple(found.places.T)]
-        return None if want is None or layer.name in last else want.astype(np.float64)
+    def _layer(self, samples: Array, *, likely: bool) -> Layer:
+        caught: list[Layer] = []
 
-    runtime = reference.engine == RUNTIME
-    with np.errstate(all="ignore"):
-        Evaluation(model, SINGLE, compare, False, runtime).run(inputs)
-        values = Evaluation(model, SINGLE, likely, True, runtime).run(inputs)
-    for found in differing.values():
-        _replay(model, inputs, reference, found)
-    count = next(iter(inputs.values())).shape[0]
-    bad = np.zeros(count, bool)
-    for found in differing.values():
-        samples = found.places[~found.explained][:, 0]
-        bad[samples if found.layer.code.shape[0] > 1 or count == 1 else slice(None)] |= True
-    reports = tuple(_report(found) for found in differing.values())
-    return Explanation(reports, bad, {name: values[name] for name in model.outputs})
+        def settle(layer: Layer) -> None:
+            if layer.name == self.name:
+                caught.append(layer)
+
+        self.whole.evaluate(self.nodes, samples, settle, likely=likely)
+        return caught[0]
+
+    def _likely(self) -> NDArray[np.bool_]:
+        chosen = np.unique(self.places[:, 0])
+        layer = self._layer(self.samples[chosen], likely=True)
+        want = self.want[chosen]
+        inside = np.broadcast_to(layer.admits(want), want.shape)
+        row = np.searchsorted(chosen, self.places[:, 0])
+        return inside[(row, *self.places[:, 1:].T)]
+
+    def _replay(self) -> None:
+        """Inside the proven bound but not the likely one: some order has to give the code."""
+        rest = np.flatnonzero(self.proven & ~self.explained)
+        if rest.size:
+            places = self.places[rest]
+            known = samples_of(self.whole.known, self.samples)
+            wanted = self.want[tuple(places.T)]
+            self.explained[rest] = replayed(self.whole.model, self.nodes, known, places, wanted)
+
+    def wrong_samples(self) -> Array:
+        return self.samples[np.unique(self.places[~self.explained][:, 0])]
+
+    def report(self) -> LayerReport:
+        first = None
+        wrong = np.flatnonzero(~self.explained)
+        if wrong.size:
+            spot = tuple(self.places[wrong[0]])
+            sample, *place = (int(v) for v in spot)
+            codes = float(self.code[spot]), float(self.want[spot])
+            first = (int(self.samples[sample]), tuple(place), *codes)
+        size = int(np.prod(self.want.shape[1:])) * self.whole.known[self.name].shape[0]
+        explained = int(self.explained.sum())
+        return LayerReport(self.name, self.nodes[-1].loc, size, self.differing, explained, first)
+
+    def rate(self) -> list[str]:
+        """A warning where far more codes differ than rounding errors of this size bring about."""
+        before = self.before
+        if before is None or self.differing <= 10:
+            return []
+        v = np.broadcast_to(before.value, self.want.shape)[tuple(self.places.T)]
+        distance = np.abs(np.abs(v - np.rint(v)) - 0.5)
+        seen = int((distance > 1e-9 * np.maximum(1, np.abs(v))).sum())  # exact ties are no accident
+        count = self.whole.count
+        samples = np.arange(min(count, _RATE_SAMPLES))
+        layer = self._layer(samples, likely=True)
+        assert layer.before is not None
+        op = self.nodes[-1].op
+        assert isinstance(op, Quantize)
+        live = (layer.code > op.qmin) & (layer.code < op.qmax)
+        mean = _SEEN * float(np.where(live, layer.before.error, 0).sum()) * count / len(samples)
+        if seen <= mean + 6 * mean**0.5 + 10:
+            return []
+        return [
+            f"{self.nodes[-1].loc}: {seen} codes differ where {mean:.0f} were expected of float32"
+        ]
 
 
-def _replay(
-    model: Model, inputs: Mapping[str, Array], reference: Reference, found: _Open
-) -> None:
-    """Inside the proven bound but not the likely one: some order of float32 has to give the code."""
-    rest = np.flatnonzero(found.proven & ~found.explained)
-    if rest.size:
-        hit = replayed(
-            model, found.layer.node, {**inputs, **reference.values},
-            found.places[rest], found.reference[rest],
-        )  # fmt: skip
-        found.explained[rest] = hit
-
-
-def _report(found: _Open) -> LayerReport:
-    wrong = np.flatnonzero(~found.explained)
-    first = None
-    if wrong.size:
-        sample, *place = (int(v) for v in found.places[wrong[0]])
-        exact = float(found.layer.code[tuple(found.places[wrong[0]])])
-        first = (sample, tuple(place), exact, float(found.reference[wrong[0]]))
-    return LayerReport(
-        found.layer.name,
-        found.layer.node.loc,
-        found.layer.code.size,
-        len(found.places),
-        int(found.explained.sum()),
-        first,
-    )
+def explain(
+    model: Model, inputs: Mapping[str, Array], reference: Reference, exact: Exact
+) -> Explanation:
+    """Judges every code of `reference`, whose samples are those of `inputs`."""
+    return Explainer(model, inputs, reference, exact).layers()
 
 
 def _last_layers(model: Model) -> frozenset[str]:
@@ -173,7 +298,7 @@ def _last_layers(model: Model) -> frozenset[str]:
     last: set[str] = set()
     for node in reversed(model.nodes):
         reaches = any(name in leads for name in node.outputs)
-        ends = ends_layer(node)
+        ends = ends_layer(model, node)
         if ends and not reaches:
             last.add(node.output)
         if ends or reaches:

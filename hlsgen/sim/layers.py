@@ -5,8 +5,8 @@ A *layer* ends where real numbers become codes (a quantiser, a comparison, a rou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,7 +26,7 @@ from hlsgen.ops.model.select import ArgMax, ArgMin, TopK
 from hlsgen.ops.model.softmax import Softmax
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.sim import batch
-from hlsgen.sim.real import STEPS, Codes, Dot, Precision, Real, elementwise
+from hlsgen.sim.real import STEPS, Codes, Dot, Precision, Real, elementwise, product_rest
 
 Array = NDArray[Any]
 
@@ -50,6 +50,7 @@ class Layer:
     code: Array
     low: Array
     high: Array
+    before: Real | None = None  # of a quantiser: the number of codes before rounding
     scores: Real | None = None  # of an arg max: what was compared, along `axis`
     axis: int = 0
 
@@ -65,13 +66,16 @@ class Layer:
         return ((chosen >= best) & (error.max() > 0)).reshape(codes.shape) | (codes == self.code)
 
 
-def ends_layer(node: Node[ModelOp]) -> bool:
+def ends_layer(model: Model, node: Node[ModelOp]) -> bool:
     """Does the node turn reals into codes?"""
     match node.op:
         case Quantize() | CountThresholds() | ArgMax() | ArgMin():
             return True
         case Elementwise(fn=fn):
             return fn in TO_BOOL or fn in STEPS
+        case Cast():
+            real = not model.types[node.inputs[0]].is_integer
+            return real and model.types[node.output].is_integer
         case _:
             return False
 
@@ -93,14 +97,20 @@ class Evaluation:
     settle: Settle
     likely: bool = False
     runtime: bool = False
-    keep: frozenset[str] = field(default_factory=frozenset[str])
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Real]:
-        """Outputs and whatever is to be kept, from the network inputs."""
-        values = {name: Real.exact(v[None]) for name, v in self.model.constants.items()}
-        values |= {name: Real.exact(v) for name, v in inputs.items()}
-        keep = self.keep | frozenset(self.model.outputs)
-        return batch.walk(self.model, values, self.step, keep)
+    def run(
+        self,
+        known: Mapping[str, Array],
+        nodes: Sequence[Node[ModelOp]] | None = None,
+        keep: frozenset[str] | None = None,
+    ) -> dict[str, Real]:
+        """What is to be kept (the outputs if None) from known inputs or codes, by `nodes` (all)."""
+        nodes = self.model.nodes if nodes is None else nodes
+        read = {name for node in nodes for name in node.inputs}
+        constants = {n: v[None] for n, v in self.model.constants.items() if n in read}
+        values = {name: Real.exact(v) for name, v in {**constants, **known}.items()}
+        keep = frozenset(self.model.outputs) if keep is None else keep
+        return batch.walk(nodes, values, self.step, keep)
 
     @cached_property
     def dot(self) -> Dot:
@@ -119,7 +129,7 @@ class Evaluation:
     def step(self, node: Node[ModelOp], args: list[Real]) -> list[Real]:
         """The outputs of one node."""
         results = self._results(node, args)
-        if not ends_layer(node):
+        if not ends_layer(self.model, node):
             return results
         real = results[0]
         value = real.value
@@ -131,7 +141,7 @@ class Evaluation:
             case ArgMax(axis=axis) | ArgMin(axis=axis):
                 sign = 1.0 if isinstance(node.op, ArgMax) else -1.0
                 scores = Real(sign * args[0].value, args[0].error)
-                layer = Layer(node, node.output, value, value, value, scores, axis + 1)
+                layer = Layer(node, node.output, value, value, value, None, scores, axis + 1)
             case _:
                 pass
         codes = self.settle(layer)
@@ -232,7 +242,8 @@ class Evaluation:
 
         with np.errstate(invalid="ignore"):
             low, high = code(v.value - error), code(v.value + error)
-        return Layer(node, node.output, code(v.value), low, high)
+        before = Real(v.value, error)
+        return Layer(node, node.output, code(v.value), low, high, before)
 
     def _kernel_error(self, node: Node[ModelOp], v: Array, scale: Array, zero: Array) -> Array:
         unit = self.precision.unit
@@ -272,15 +283,22 @@ def _integer_product(
         if not isinstance(op, Conv) or factor.shape[1] != factor.size:
             return None
         factor = factor.reshape(1, 1, -1, *(1,) * len(op.strides))
-    integers = product(x.integers, w.integers)
-    if float(np.abs(integers).max(initial=0)) >= 2.0**52:
+    k = w.integers.size // max(factor.size, 1)
+    bound = float(np.abs(x.integers).max(initial=0)) * float(np.abs(w.integers).max(initial=0)) * k
+    if bound >= 2.0**53:
         return None
-    bound = float(np.abs(x.integers).max(initial=0)) * float(np.abs(w.integers).max(initial=0))
-    if bound * w.integers.size >= 2.0**53:
-        return None
-    scale = x.factor.reshape(()) * (factor if factor.size > 1 else factor.reshape(()))
+    if bound < 2.0**24:  # float32 is exact, too
+        small = (v.astype(np.float32) for v in (x.integers, w.integers))
+        integers = product(*small).astype(np.float64)
+    else:
+        integers = product(x.integers, w.integers)
+    left = x.factor.reshape(())
+    right = factor if factor.size > 1 else factor.reshape(())
+    scale = left * right
     value = integers * scale
-    return Real(value, np.abs(value) * 2.0**-51)
+    rest = product_rest(left, right, scale) != 0
+    lost = rest | (product_rest(integers, scale, value) != 0)
+    return Real(value, np.where(lost, np.abs(value) * 2.0**-51, 0.0))
 
 
 def _moved(op: batch.Movement, args: list[Real]) -> Real:
@@ -377,3 +395,28 @@ def _softmax(x: Real, axis: int, log: bool, p: Precision) -> Real:
         return Real(value, 2 * worst + own + 4 * scale * p.unit * np.abs(value))
     value = np.exp(shifted) / total
     return Real(value, value * relative)
+
+
+def part_of(
+    model: Model, targets: Iterable[str], known: Container[str]
+) -> tuple[tuple[Node[ModelOp], ...], frozenset[str]]:
+    """The nodes that make `targets` from known values, in order, and which of those they read."""
+    wanted = set(targets)
+    kept: list[Node[ModelOp]] = []
+    for node in reversed(model.nodes):
+        if wanted.intersection(node.outputs):
+            kept.append(node)
+            wanted.difference_update(node.outputs)
+            wanted.update(name for name in node.inputs if name not in known)
+    made = {name for node in kept for name in node.outputs}
+    read = {name for node in kept for name in node.inputs}
+    return tuple(kept[::-1]), frozenset(read - made - model.constants.keys())
+
+
+def variable(model: Model) -> frozenset[str]:
+    """The values that depend on an input."""
+    found = set(model.inputs)
+    for node in model.nodes:
+        if found.intersection(node.inputs):
+            found.update(node.outputs)
+    return frozenset(found)

@@ -18,6 +18,7 @@ from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.sim import native_plan as plan
+from hlsgen.sim.native_move import move
 from hlsgen.sim.native_plan import CTYPES, Buffer, Planner, ctype_of
 from hlsgen.sim.native_stairs import Form, Line, Lines, Lookup, Walk, fit
 
@@ -72,7 +73,7 @@ def gemm(p: Planner, node: Node[HwOp]) -> None:
     match node.op:
         case Conv(bias=bias, window=window, pad_value=pad):
             full = t
-            if window.padded or (x.ctype != acc and t.size * p.block < 1 << 25):
+            if window.padded:
                 x, full = _packed(p, x, t, window, pad, acc)
             layout = _convolution(node.op, full, p.graph.types[node.output])
         case MatMul(bias=bias):
@@ -85,8 +86,8 @@ def gemm(p: Planner, node: Node[HwOp]) -> None:
     else:
         op = after.op
         assert isinstance(op, Staircase)
-        flat = np.broadcast_to(op.row.reshape(-1), (len(bias),))
-        steps = stairs(p, [op.rows[r] for r in flat.tolist()], op.realisation)
+        flat: list[int] = np.broadcast_to(op.row.reshape(-1), (len(bias),)).tolist()
+        steps = stairs(p, [op.rows[r] for r in flat], op.realisation)
         y = p.buffer(after.output)
         p.fused.add(after.output)
     _emit(p, acc, layout, bias, x, y, steps)
@@ -96,8 +97,6 @@ def _packed(
     p: Planner, x: Buffer, t: IntType, window: Window, pad: int, acc: str
 ) -> tuple[Buffer, IntType]:
     """The input with its border, as the type of the sums."""
-    from hlsgen.sim.native_steps import move
-
     source = window.pad(np.arange(t.size).reshape(t.shape), -1)
     shape = tuple(int(n) for n in source.shape)
     full = IntType.of(shape, min(t.min, pad), max(t.max, pad))
@@ -120,10 +119,9 @@ def _convolution(op: Conv, x: IntType, y: IntType) -> _Layout:
     spatial, out = x.shape[2:], y.shape[2:]
     plane, area = int(np.prod(spatial)), int(np.prod(out))
     batch, inner = x.shape[0], op.weights.shape[1]
-    taps = np.arange(plane).reshape(spatial)[
-        tuple(slice(0, (k - 1) * d + 1, d) for k, d in zip(op.window.kernel, op.window.dilations, strict=True))
-    ]
-    k = (np.arange(inner)[:, None] * plane + taps.reshape(1, -1)).reshape(-1)
+    sizes = zip(op.window.kernel, op.window.dilations, strict=True)
+    taps = np.arange(plane).reshape(spatial)[tuple(slice(0, (k - 1) * d + 1, d) for k, d in sizes)]
+    k: Array = (np.arange(inner)[:, None] * plane + taps.reshape(1, -1)).reshape(-1)
     if all(n == 1 for n in (*op.window.kernel, *op.window.strides)):
         rows, run = np.zeros(1, int), area
         first = rows

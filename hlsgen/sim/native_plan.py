@@ -26,7 +26,7 @@ from hlsgen.sim.native_stairs import Form
 
 Array = NDArray[Any]
 LIMIT = 1 << 62
-CTYPES = {
+CTYPES: dict[str, Any] = {
     "int8_t": np.int8, "uint8_t": np.uint8, "int16_t": np.int16, "uint16_t": np.uint16,
     "int32_t": np.int32, "int64_t": np.int64, "float": np.float32, "double": np.float64,
 }  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.arith.staircase import Affine, Realisation, Search, Stack, Steps, Table, TwoSlope
+from hlsgen.arith.staircase import Affine, Realisation, Search, Steps, Table, TwoSlope
 
 Array = NDArray[Any]
 MAX_WORDS = 1 << 20
@@ -203,15 +203,19 @@ class _Points:
 
     def best_slope(self) -> Array:
         """The slope of the widest gap, by golden section: the gap is concave in the slope."""
-        span = np.maximum(np.abs(self.at_low[:, -1] - self.at_low[:, 0]), 1).astype(np.float64)
+        span: Array = np.maximum(np.abs(self.at_low[:, -1] - self.at_low[:, 0]), 1).astype(
+            np.float64
+        )
         rise = (self.k_low[:, -1] - self.k_low[:, 0]).astype(np.float64)
         jump = np.abs(self.k_high - self.k_low).max(axis=1) + 2.0
-        a, b = (rise - jump) / span, (rise + jump) / span
-        ratio = (np.sqrt(5.0) - 1) / 2
+        a: Array = (rise - jump) / span
+        b: Array = (rise + jump) / span
+        ratio = 0.6180339887498949
         for _ in range(60):
-            u, v = b - ratio * (b - a), a + ratio * (b - a)
+            u: Array = b - ratio * (b - a)
+            v: Array = a + ratio * (b - a)
             (lu, hu), (lv, hv) = self.gap(u), self.gap(v)
             left = hu - lu > hv - lv
             a, b = np.where(left, a, u), np.where(left, v, b)
-        middle = (a + b) / 2
+        middle: Array = (a + b) / 2
         return np.where(self.low == self.high, 0.0, middle)

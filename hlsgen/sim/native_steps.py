@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from hlsgen.ops.hw.top_k import TopK
 from hlsgen.ops.hw.transpose import Transpose
 from hlsgen.sim import native_plan as plan
 from hlsgen.sim.native_gemm import gemm, stairs
+from hlsgen.sim.native_move import move
 from hlsgen.sim.native_plan import Machine, Planner, Program, integer_ctype
 
 Array = NDArray[Any]
@@ -44,7 +45,7 @@ def program(graph: HwGraph, machine: Machine) -> Program:
     last = _last_uses(p)
     inputs = [p.buffer(name) for name in graph.inputs]
     for i, node in enumerate(graph.nodes):
-        if node.output not in p.fused:
+        if node.output not in p.fused and not isinstance(node.op, Reshape):
             _plan(p, node)
         p.memory.free("")
         done = {p.resolve(n) for n in (*node.inputs, *node.outputs)}
@@ -64,8 +65,6 @@ def _last_uses(p: Planner) -> dict[str, int]:
 
 def _plan(p: Planner, node: Node[HwOp]) -> None:
     match node.op:
-        case Reshape():
-            return
         case Conv() | MatMul():
             gemm(p, node)
         case Constant(values=values):
@@ -106,36 +105,13 @@ def _move(p: Planner, node: Node[HwOp]) -> None:
     """A movement is what it does to the elements' numbers."""
     types = _types(p, node)
     ends = np.cumsum([0, *(t.size for t in types)])
-    numbers = [
+    numbers: list[Array] = [
         np.arange(a, b).reshape(1, *t.shape) for a, b, t in zip(ends, ends[1:], types, strict=False)
     ]
     op = replace(node.op, value=-1) if isinstance(node.op, Pad) else node.op
     value = node.op.value if isinstance(node.op, Pad) else 0
     (source,) = op.evaluate(*numbers, types=types)
     move(p, [p.buffer(n) for n in node.inputs], p.buffer(node.output), source.reshape(-1), value)
-
-
-def move(
-    p: Planner, inputs: Sequence[plan.Buffer], y: plan.Buffer, source: Array, value: int
-) -> None:
-    """y[i] = element source[i] of the inputs one after the other, `value` where it is -1."""
-    ends = np.cumsum([0, *(x.size for x in inputs)])
-    owner = np.where(source < 0, -1, np.searchsorted(ends, source, side="right") - 1)
-    broken = (np.diff(owner) != 0) | ((np.diff(source) != 1) & (source[1:] >= 0))
-    starts = np.concatenate(([0], np.flatnonzero(broken) + 1))
-    length = np.diff(np.concatenate((starts, [source.size])))
-
-    def runs(which: int, base: int) -> tuple[int, str, str, str]:
-        mine = owner[starts] == which
-        at = starts[mine]
-        texts = (p.param(v, "int64_t") for v in (source[at] - base, at, length[mine]))
-        return (int(mine.sum()), *texts)
-
-    parts = tuple((x, *runs(k, int(ends[k]))) for k, x in enumerate(inputs))
-    count, _, to, many = runs(-1, 0)
-    p.steps.append(
-        plan.Move(y, tuple(part for part in parts if part[1]), (count, to, many), value)
-    )
 
 
 def _fold(p: Planner, node: Node[HwOp]) -> None:
@@ -200,7 +176,8 @@ def _streams(p: Planner, node: Node[HwOp], zeros: tuple[int, int]) -> None:
         plan.Streams(
             plan.sum_ctype(max(*largest, largest[0] * largest[1] * k)),
             p.buffer(node.inputs[0]), p.buffer(node.inputs[1]), p.buffer(node.output), zeros,
-            int(np.prod(lead)), (i, k, j), p.param(bases(a), "int64_t"), p.param(bases(b), "int64_t"),
+            int(np.prod(lead)), (i, k, j),
+            p.param(bases(a), "int64_t"), p.param(bases(b), "int64_t"),
         )
     )  # fmt: skip
 
@@ -211,7 +188,7 @@ def _pointwise(p: Planner, node: Node[HwOp]) -> None:
     match node.op:
         case Linear(factors=factors, bias=bias):
             low, high = node.op.partial_bounds(*types)
-            acc = integer_ctype(max(-low, high, *(abs(int(f.max())) for f in factors)))
+            acc = integer_ctype(max(-low, high, *(int(np.abs(f).max()) for f in factors)))
             step = build.step("linear", acc, factors, low=bias)
         case Clamp(lo=lo, hi=hi):
             step = build.step("clamp", _widest(types, lo, hi), low=lo, high=hi)
@@ -248,9 +225,9 @@ class _Pointwise:
             (self.p.buffer(name), self._index(t), self.constant(factors[k], acc) if factors else "")
             for k, (name, t) in enumerate(zip(self.node.inputs, self.types, strict=True))
         )
-        texts: Callable[[Array | None], str] = lambda v: "0" if v is None else self.constant(v, acc)
         y = self.p.buffer(self.node.output)
-        return plan.Pointwise(kind, acc, y, operands, texts(low), texts(high), zeros)
+        limits = ("0" if v is None else self.constant(v, acc) for v in (low, high))
+        return plan.Pointwise(kind, acc, y, operands, *limits, zeros=zeros)
 
     def constant(self, values: Array, acc: str) -> str:
         """A literal, or an array indexed by the element."""

@@ -80,12 +80,14 @@ class Precision:
     def unit(self) -> float:
         return 2.0**-self.bits * (1 + 2.0**-20)
 
-    def local(self, value: Array, rest: Array, inputs: Array, size: Array | None = None) -> Array:
+    def local(self, value: Array, rest: Array | None, inputs: Array, size: Array | None = None) -> Array:
         """Error of one operation: its rounding, nothing where exact arguments give an exact result.
 
         `inputs` is the error handed on, `size` what the rounding is relative to (else the value).
         """
         size = np.abs(value) if size is None else size
+        if rest is None:
+            return self.slack * self.unit * (size + inputs) + (_TINY if self.bits == 24 else 0)
         rounding = self.slack * self.unit * (size + inputs) + (_TINY if self.bits == 24 else 0)
         exact = (rest == 0) & (inputs == 0) & self.holds(value)
         return np.where(exact, 0.0, rounding)
@@ -198,7 +200,7 @@ def _truth(fn: Fn, a: Real, b: Real) -> Real:
         case Fn.NOT:
             return Real((x == 0).astype(np.float64), a.error)
         case Fn.INT_DIV:
-            return Real(np.trunc(x / y), np.where(a.error + b.error > 0, np.inf, 0.0))
+            return _whole_quotient(a, b)
         case _:
             return Real(np.mod(x, y), np.where(a.error + b.error > 0, np.inf, 0.0))
     error = a.error + b.error
@@ -206,6 +208,16 @@ def _truth(fn: Fn, a: Real, b: Real) -> Real:
         return Real(value.astype(np.float64), np.minimum(error, 1.0))
     unsure = (error > 0) & (np.abs(x - y) <= error)
     return Real(value.astype(np.float64), unsure.astype(np.float64))
+
+
+def _whole_quotient(a: Real, b: Real) -> Real:
+    """Integers divided and cut toward zero; a rising function of the dividend."""
+    value, low, high = (
+        (x - np.fmod(x, b.value)) / b.value
+        for x in (a.value, a.value - a.error, a.value + a.error)
+    )
+    error = np.maximum(np.abs(high - value), np.abs(value - low))
+    return Real(value, np.where(b.error > 0, np.inf, error))
 
 
 # f, and the library's error as a multiple of the unit: absolute, relative to the value. Four times

@@ -21,6 +21,7 @@ from hlsgen.ops.model.linear import Conv, ConvTranspose, MatMul
 from hlsgen.ops.model.quantize import Dequantize, Quantize
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.sim import batch, model_eval
+from hlsgen.sim.layers import variable
 
 Array = NDArray[Any]
 
@@ -94,10 +95,14 @@ def _run(
     typed = {name: file_type(feeds[name], model.types[name]) for name in model.inputs}
     needed = [item.name for item in session.get_inputs()]
     count = next(iter(feeds.values())).shape[0]
-    rows: list[list[Array]] = []
+    changing = variable(model)
+    rows: dict[str, list[Array]] = {name: [] for name in names}
     for j in range(count):
-        rows.append(session.run(names, {name: typed[name][j] for name in needed}))
-    return {name: np.stack([row[i] for row in rows]) for i, name in enumerate(names)}
+        found = session.run(names, {name: typed[name][j] for name in needed})
+        for name, y in zip(names, found, strict=True):
+            if name in changing or j == 0:
+                rows[name].append(y)
+    return {name: np.stack(column) for name, column in rows.items()}
 
 
 def file_type(x: Array, item: ModelType) -> Array:
@@ -128,7 +133,7 @@ def float32(model: Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
             plain(y, model.types[name]) for name, y in zip(node.outputs, results, strict=True)
         ]
 
-    return batch.walk(model, values, step)
+    return batch.walk(model.nodes, values, step)
 
 
 def plain(x: Array, item: ModelType) -> Array:

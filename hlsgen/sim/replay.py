@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,16 +39,15 @@ def sequential(block: int, fused: bool) -> Callable[[Array, Array], Array]:
 
 def replayed(
     model: Model,
-    target: Node[ModelOp],
+    nodes: Sequence[Node[ModelOp]],
     known: Mapping[str, Array],
     places: Array,
     wanted: Array,
 ) -> NDArray[np.bool_]:
     """Which of the wanted codes at `places` (sample, *index) some order of evaluation gives.
 
-    `known` holds network inputs and the reference's values; the layer starts from the codes in it.
+    The last of `nodes` makes the codes; `known` holds what they start from.
     """
-    nodes = _layer(model, target, known)
     samples, row = np.unique(places[:, 0], return_inverse=True)
     start = _start(model, nodes, known, samples)
     spots = (row, *places[:, 1:].T)
@@ -62,35 +61,15 @@ def replayed(
                     results = float32_step(node.op, args, sequential(block, fused))
                     for name, y in zip(node.outputs, results, strict=False):
                         values[name] = plain(y, model.types[name])
-            y = values[target.output]
+            y = values[nodes[-1].output]
             hit |= (y if len(y) == len(samples) else y[:1].repeat(len(samples), 0))[spots] == wanted
             if hit.all():
                 return hit
     return hit
 
 
-def _layer(
-    model: Model, target: Node[ModelOp], known: Mapping[str, Array]
-) -> list[Node[ModelOp]]:
-    """The nodes between the codes that are known and the target, in order."""
-    from hlsgen.sim.layers import ends_layer
-
-    wanted = {*target.inputs}
-    kept = [target]
-    reached = False
-    for node in reversed(model.nodes):
-        reached = reached or node is target
-        if not reached or node is target or not wanted.intersection(node.outputs):
-            continue
-        if ends_layer(node) and node.output in known:
-            continue
-        kept.append(node)
-        wanted.update(node.inputs)
-    return kept[::-1]
-
-
 def _start(
-    model: Model, nodes: list[Node[ModelOp]], known: Mapping[str, Array], samples: Array
+    model: Model, nodes: Sequence[Node[ModelOp]], known: Mapping[str, Array], samples: Array
 ) -> dict[str, Array]:
     made = {name for node in nodes for name in node.outputs}
     values: dict[str, Array] = {}

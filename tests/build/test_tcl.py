@@ -29,8 +29,8 @@ TOOLS = {
     "vivado_hls": COMMON
     | {
         "open_solution": "-reset",
-        "export_design": "-description= -display_name= -evaluate= -flow= -format= -ipname= -library= "
-        "-rtl= -vendor= -version= -xo=",
+        "export_design": "-description= -display_name= -evaluate= -flow= -format= -ipname= "
+        "-library= -rtl= -vendor= -version= -xo=",
     },
     "vitis_hls": COMMON
     | {

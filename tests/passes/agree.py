@@ -139,7 +139,7 @@ def output_equal(name: str, got: Array, want: Array, dtype: str) -> list[str]:
     real = np.array([oracle.approximate(v) for v in want.flat]).reshape(want.shape)
     if dtype.startswith(("float", "bfloat")):
         top = max(1e-30, float(np.abs(real).max(initial=0)))
-        good = np.abs(got - real) <= 1e-6 * np.abs(real) + 1e-9 * top
+        good = np.abs(got - real) <= 1e-6 * np.abs(real) + 1e-9 * max(1.0, top)
     else:
         good = got == real
     if np.all(good):

@@ -33,9 +33,9 @@ class Staircase(HwOp):
 
     def infer(self, *inputs: IntType) -> tuple[IntType, ...]:
         (x,) = inputs
-        lo = np.array([r.min_code for r in self.rows], dtype=object)[self.row]
-        hi = np.array([r.max_code for r in self.rows], dtype=object)[self.row]
-        return (IntType.of(x.shape, to_int64(lo), to_int64(hi)),)
+        lo = to_int64(np.array([r.min_code for r in self.rows], dtype=object))
+        hi = to_int64(np.array([r.max_code for r in self.rows], dtype=object))
+        return (IntType.of(x.shape, lo[self.row], hi[self.row]),)
 
     def evaluate(self, *inputs: IntArray, types: tuple[IntType, ...]) -> tuple[IntArray, ...]:
         x = inputs[0]

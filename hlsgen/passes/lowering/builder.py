@@ -16,7 +16,8 @@ from hlsgen.arith.staircase import Steps
 from hlsgen.errors import HlsgenError, Loc, Unsupported
 from hlsgen.expr import constant, tree
 from hlsgen.expr.affine import ONE, ZERO, is_integer, linear_terms, peel
-from hlsgen.expr.rows import folded, rows_of, steps_of
+from hlsgen.expr.rows import folded, rows_of
+from hlsgen.expr.steps import steps_of
 from hlsgen.expr.tree import Apply, Count, Expr, Host, Leaf, Param, Source
 from hlsgen.ir import field as fields
 from hlsgen.ir.graph import Node

@@ -1,0 +1,109 @@
+"""From an integer-valued expression of one hardware tensor to exact staircases, one per row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hlsgen.arith.staircase import Steps
+from hlsgen.errors import Unsupported
+from hlsgen.expr.affine import direction
+from hlsgen.expr.clipped import clipped
+from hlsgen.expr.monotone import monotone_steps
+from hlsgen.expr.rows import Rows, RowValues
+from hlsgen.expr.tree import Expr
+
+Array = NDArray[Any]
+DENSE_LIMIT = 1 << 23  # inputs evaluated one by one; beyond that, by bisection
+_CHUNK = 1 << 20
+SEGMENT_LIMIT = 1 << 23
+
+
+def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
+    """The exact staircase of every row of an integer-valued expression of one leaf.
+
+    1. A quantiser of a rational affine function, clips anywhere: integer division.
+    2. A function that only rises or only falls: every step is searched for, and certified by the
+       codes on both its sides.
+    3. Any other function of few inputs: all of them.
+    4. Any other function: the range is halved until every piece certainly has one code.
+    """
+    found = clipped(e, rows)
+    if found is not None:
+        return found.steps(rows)
+    lo, hi = rows.ends()
+    spans = hi - lo + 1
+    if direction(e) is not None and int(spans.max()) > 2:
+        return monotone_steps(e, rows)
+    if int(spans.sum()) <= DENSE_LIMIT:
+        return _dense(e, rows, spans)
+    return _bisected(e, rows)
+
+
+def _dense(e: Expr, rows: Rows, spans: Array) -> tuple[Steps, ...]:
+    """All inputs of all rows, in parts of bounded size."""
+    result: list[Steps] = []
+    edges = np.concatenate(([0], np.cumsum(spans.astype(np.int64))))
+    start = 0
+    while start < len(rows):
+        stop = int(np.searchsorted(edges, edges[start] + _CHUNK, side="right")) - 1
+        stop = max(start + 1, stop)
+        result += _all_codes(RowValues(e, rows.part(start, stop)), spans[start:stop])
+        start = stop
+    return tuple(result)
+
+
+def _all_codes(values: RowValues, spans: Array) -> list[Steps]:
+    lo, _ = values.rows.ends()
+    spans = spans.astype(np.int64)
+    r = np.repeat(np.arange(len(values.rows)), spans)
+    starts = np.cumsum(spans) - spans
+    n = np.arange(len(r)) - np.repeat(starts, spans) + lo[r]
+    codes = values.codes(r, n)
+    return [
+        Steps.from_codes(int(first), codes[start : start + span])
+        for first, start, span in zip(lo, starts, spans, strict=True)
+    ]
+
+
+def _bisected(e: Expr, rows: Rows) -> tuple[Steps, ...]:
+    """Split [lo, hi] of every row until each piece has one code; single inputs exactly."""
+    values = RowValues(e, rows)
+    r = np.arange(len(rows))
+    a, b = rows.ends()
+    done: list[tuple[Array, Array, Array]] = []
+    found = 0
+    while len(r):
+        y, _ = values.interval(r, a, b)
+        flat = (y.lo == y.hi) & (np.abs(y.lo) < 1 << 53)
+        done.append((r[flat], a[flat], y.lo[flat].astype(np.int64)))
+        single = ~flat & (a == b)
+        if single.any():
+            done.append((r[single], a[single], values.codes(r[single], a[single])))
+        found += int(flat.sum() + single.sum())
+        rest = ~flat & ~single
+        if found + 2 * int(rest.sum()) > SEGMENT_LIMIT:
+            raise Unsupported(
+                f"a function with more than {SEGMENT_LIMIT} steps between an integer and its "
+                "quantiser; use fewer bits in front of it"
+            )
+        r, a, b = r[rest], a[rest], b[rest]
+        middle = (a + b) >> 1
+        r, a, b = np.tile(r, 2), np.concatenate([a, middle + 1]), np.concatenate([middle, b])
+    return _joined(rows, done)
+
+
+def _joined(rows: Rows, done: list[tuple[Array, Array, Array]]) -> tuple[Steps, ...]:
+    r, start, code = (np.concatenate(part) for part in zip(*done, strict=True))
+    order = np.lexsort((start, r))
+    r, start, code = r[order], start[order], code[order]
+    edges = np.searchsorted(r, np.arange(len(rows) + 1))
+    result: list[Steps] = []
+    for i in range(len(rows)):
+        s, c = start[edges[i] : edges[i + 1]], code[edges[i] : edges[i + 1]]
+        jump = c[1:] - c[:-1]
+        at = np.flatnonzero(jump)
+        result.append(Steps(int(rows.lo[i]), int(rows.hi[i]), int(c[0]), s[at + 1], jump[at]))
+    return tuple(result)

@@ -21,7 +21,7 @@ from hlsgen.errors import HlsgenError, ToolMissing, VerificationFailed
 from hlsgen.ir.hw import HwGraph
 
 # Measured in CPU seconds on a loaded 2-core machine, best of three: a two-layer MLP compiles in 1.3
-# at -O1 and 1.4 at -O0 (four layers: 2.0 and 2.3), and convolutions run more than ten times as fast.
+# at -O1 and 1.4 at -O0 (four layers: 2.0 and 2.3), and convolutions run over ten times as fast.
 # ap_int.h ends by including ap_fixed.h, which no generated file uses; its guard saves 0.1 to 1.0.
 FLAGS = ("-std=c++14", "-O1", "-w", "-D__AP_FIXED_H__")
 

@@ -78,29 +78,6 @@ class LayerReport:
 
 
 @dataclass(frozen=True, eq=False)
-class Outputs:
-    """Outputs of some samples as float32 may give them from the reference's codes.
-
-    `held` from the codes of every layer; `open` where the last layers are what float32 may make of
-    them; `free` where all layers are.
-    """
-
-    samples: Array
-    held: Mapping[str, Real]
-    open: Mapping[str, Real]
-    free: Mapping[str, Real]
-
-    def admits(self, name: str, want: Array) -> Array:
-        """Which elements of `want` (of these samples) float32 may have come to."""
-        result = np.zeros(want.shape, bool)
-        for found in (self.held, self.open, self.free):
-            y = found[name]
-            with np.errstate(invalid="ignore"):
-                result |= np.abs(want - y.value) <= y.error + 1e-30
-        return result
-
-
-@dataclass(frozen=True, eq=False)
 class Explanation:
     """Layers with differing codes, and the samples in which one differs beyond float32 (`bad`)."""
 
@@ -142,12 +119,13 @@ class Explainer:
         known: Mapping[str, Array] | None = None, keep: frozenset[str] | None = None,
     ) -> dict[str, Real]:  # fmt: skip
         """Some nodes in float32 with its error bound, from the reference's codes."""
-        start = samples_of(self.known if known is None else known, samples)
         read = {name for node in nodes for name in node.inputs}
+        known = self.known if known is None else known
+        start = samples_of({n: v for n, v in known.items() if n in read}, samples)
         runtime = self.reference.engine == RUNTIME
         with np.errstate(all="ignore"):
             evaluation = Evaluation(self.model, SINGLE, settle, likely, runtime)
-            return evaluation.run({n: v for n, v in start.items() if n in read}, nodes, keep)
+            return evaluation.run(start, nodes, keep)
 
     # -- layers -------------------------------------------------------------------------------
 
@@ -175,28 +153,46 @@ class Explainer:
 
     # -- outputs ------------------------------------------------------------------------------
 
-    def outputs(self, samples: Array) -> Outputs:
-        """The bounds of the network outputs in some samples."""
-        last = _last_layers(self.model)
-        found: list[dict[str, Real]] = []
-        names = frozenset(self.model.outputs)
-        for dropped, likely in ((frozenset[str](), False), (last, True)):
-            known = {n: v for n, v in self.known.items() if n not in dropped}
-            nodes, _ = part_of(self.model, names, known)
-            found.append(
-                self.evaluate(
-                    nodes, samples, lambda _: None, likely=likely,
-                    known={**known, **self.reference_values(names, known)}, keep=names,
-                )
-            )  # fmt: skip
-        free = self.evaluate(
-            self.model.nodes, samples, lambda _: None, likely=True, known=self.inputs, keep=names
-        )
-        return Outputs(samples, found[0], found[1], free)
+    def possible(
+        self, wanted: Mapping[str, Array], doubtful: Mapping[str, Array]
+    ) -> tuple[dict[str, Array], int]:
+        """Which doubtful elements of the outputs float32 may have come to.
 
-    def reference_values(self, names: frozenset[str], known: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs that are codes themselves."""
-        return {n: self.known[n] for n in names if n in known}
+        It starts from the reference's codes of every layer; else the last layers are what float32
+        may make of them; else (what another machine computed) all layers are. The second result
+        is how many elements needed that.
+        """
+        result = {name: np.zeros(want.shape, bool) for name, want in wanted.items()}
+        last = _last_layers(self.model)
+        stages = [(frozenset[str](), False), (last, True), (frozenset(self.exact.codes), True)]
+        far = 0
+        for dropped, likely in stages:
+            rest = [(doubtful[n] & ~result[n]).reshape(self.count, -1) for n in wanted]
+            samples = np.flatnonzero(np.logical_or.reduce([r.any(axis=1) for r in rest]))
+            if not samples.size:
+                break
+            far = 0
+            for name, y in self._outputs(samples, dropped, likely=likely).items():
+                want = wanted[name][samples]
+                with np.errstate(invalid="ignore"):
+                    fits = np.abs(want - y.value) <= y.error + 1e-30
+                far += int((fits & doubtful[name][samples] & ~result[name][samples]).sum())
+                result[name][samples] |= fits
+        else:
+            return result, far
+        return result, 0
+
+    def _outputs(
+        self, samples: Array, dropped: frozenset[str], *, likely: bool
+    ) -> dict[str, Real]:
+        known = {n: v for n, v in self.known.items() if n not in dropped}
+        ready = {n: Real.exact(known[n][samples]) for n in self.model.outputs if n in known}
+        names = frozenset(self.model.outputs) - ready.keys()
+        nodes, _ = part_of(self.model, names, known)
+        found = self.evaluate(
+            nodes, samples, lambda _: None, likely=likely, known=known, keep=names
+        )
+        return ready | {n: found[n] for n in names}
 
 
 class _LayerCheck:
@@ -243,7 +239,9 @@ class _LayerCheck:
         rest = np.flatnonzero(self.proven & ~self.explained)
         if rest.size:
             places = self.places[rest]
-            known = samples_of(self.whole.known, self.samples)
+            read = {name for node in self.nodes for name in node.inputs}
+            known = {n: v for n, v in self.whole.known.items() if n in read}
+            known = samples_of(known, self.samples)
             wanted = self.want[tuple(places.T)]
             self.explained[rest] = replayed(self.whole.model, self.nodes, known, places, wanted)
 
@@ -265,7 +263,7 @@ class _LayerCheck:
     def rate(self) -> list[str]:
         """A warning where far more codes differ than rounding errors of this size bring about."""
         before = self.before
-        if before is None or self.differing <= 10:
+        if before is None or self.differing <= 10 or self.name not in self.whole.changing:
             return []
         v = np.broadcast_to(before.value, self.want.shape)[tuple(self.places.T)]
         distance = np.abs(np.abs(v - np.rint(v)) - 0.5)

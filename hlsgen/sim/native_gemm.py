@@ -121,7 +121,7 @@ def _convolution(op: Conv, x: IntType, y: IntType) -> _Layout:
     batch, inner = x.shape[0], op.weights.shape[1]
     sizes = zip(op.window.kernel, op.window.dilations, strict=True)
     taps = np.arange(plane).reshape(spatial)[tuple(slice(0, (k - 1) * d + 1, d) for k, d in sizes)]
-    k: Array = (np.arange(inner)[:, None] * plane + taps.reshape(1, -1)).reshape(-1)
+    k = np.add.outer(np.arange(inner) * plane, taps.reshape(-1)).reshape(-1)
     if all(n == 1 for n in (*op.window.kernel, *op.window.strides)):
         rows, run = np.zeros(1, int), area
         first = rows

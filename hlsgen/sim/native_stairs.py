@@ -33,13 +33,21 @@ class Line:
     hi: Array
     add: Array
 
-    def evaluate(self, rows: Array, n: Array) -> Array:
-        """The codes of row rows[i] at n[i], in the type of `a`."""
-        y = n.astype(self.a.dtype) * self.a[rows]
-        y += self.c[rows]
+    def at(self, row: Array) -> Line:
+        """The parameters spread out as fields: those of row row[i] at place i."""
+        fields = (v[row] for v in (self.a, self.c, self.lo, self.hi, self.add))
+        return Line(self.ctype, *fields)
+
+    def evaluate(self, n: Array) -> Array:
+        """The codes at n for parameters that broadcast to it, in the type of `a`."""
+        y = n.astype(self.a.dtype)  # a copy, in the order of n's memory
+        y *= self.a
+        y += self.c
         np.rint(y, out=y)
-        np.clip(y, self.lo[rows], self.hi[rows], out=y)
-        y += self.add[rows]
+        np.maximum(y, self.lo, out=y)
+        np.minimum(y, self.hi, out=y)
+        if self.add.any():
+            y += self.add
         return y
 
 
@@ -74,8 +82,7 @@ Form: TypeAlias = Line | Lines | Lookup | Walk
 
 def fit(rows: Sequence[Steps], realisation: Realisation | None = None) -> Form:
     """The fastest exact form for all rows; `realisation` only hints at slopes worth trying."""
-    hints = (realisation,) if isinstance(realisation, Affine) else ()
-    found = fit_line(rows, hints)
+    found = fit_line(rows, hints(realisation))
     if found is not None:
         return found
     if isinstance(realisation, TwoSlope):
@@ -90,6 +97,11 @@ def fit(rows: Sequence[Steps], realisation: Realisation | None = None) -> Form:
         return Lookup(table.values, table.lo)
     search = Search.of(rows)
     return Walk(search.t, search.codes, search.depth)
+
+
+def hints(realisation: Realisation | None) -> tuple[Affine, ...]:
+    """Hardware forms whose slopes are worth trying."""
+    return (realisation,) if isinstance(realisation, Affine) else ()
 
 
 def _ends(rows: Sequence[Steps]) -> tuple[int, int]:
@@ -198,7 +210,7 @@ class _Points:
 
     def agree(self, line: Line) -> NDArray[np.bool_]:
         """Rows on which the line gives every code that it should."""
-        got = line.evaluate(np.arange(len(self.low))[:, None], self.probe)
+        got = line.at(np.arange(len(self.low))[:, None]).evaluate(self.probe)
         return (got == self.want).all(axis=1)
 
     def best_slope(self) -> Array:

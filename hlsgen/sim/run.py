@@ -13,29 +13,61 @@ from hlsgen.expr.network import Network
 from hlsgen.expr.tree import Leaf
 from hlsgen.ir.hw import HwGraph
 from hlsgen.ir.model import Model
+from hlsgen.ops.hw._exact import integers
+from hlsgen.sim.floats import evaluate
 from hlsgen.sim.host import codes_of, outputs_of
 
 Array = NDArray[Any]
 
 
-def run_graph(graph: HwGraph, codes: Mapping[str, Array], *, keep: bool = False) -> dict[str, Array]:
+CHUNK_BYTES = 1 << 20  # a chunk's largest value as float32: half of a usual second-level cache
+
+
+def run_graph(
+    graph: HwGraph, codes: Mapping[str, Array], *, keep: bool = False
+) -> dict[str, Array]:
     """Integers of the graph's outputs (of every value if `keep`), samples along axis 0."""
+    count = max((v.shape[0] for v in codes.values()), default=1)
+    size = max((t.size for t in graph.types.values()), default=1)
+    chunk = max(1, CHUNK_BYTES // (4 * max(size, 1)))
+    results: dict[str, Array] = {}
+    for start in range(0, count, chunk):
+        stop = min(start + chunk, count)
+        part = {k: v[start:stop] if v.shape[0] == count else v for k, v in codes.items()}
+        for name, value in _run_chunk(graph, part, keep).items():
+            _place(results, name, value, start, stop, count)
+    return results
+
+
+def _place(
+    results: dict[str, Array], name: str, value: Array, start: int, stop: int, count: int
+) -> None:
+    """A chunk's integers among those of all samples."""
+    shape = value.shape[1:]
+    if stop - start == count and value.shape[0] == count:
+        results[name] = np.ascontiguousarray(integers(value))
+        return
+    if name not in results:
+        wide = value.dtype == object
+        results[name] = np.empty((count, *shape), dtype=object if wide else np.int64)
+    if value.dtype == object and results[name].dtype != object:
+        results[name] = results[name].astype(object)
+    results[name][start:stop] = value
+
+
+def _run_chunk(graph: HwGraph, codes: Mapping[str, Array], keep: bool) -> dict[str, Array]:
+    """Carriers of the outputs, or of every value."""
     values = dict(codes)
     last = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
     for i, node in enumerate(graph.nodes):
         types = tuple(graph.types[name] for name in node.inputs)
-        results = node.op.evaluate(*(values[name] for name in node.inputs), types=types)
+        results = evaluate(node, [values[name] for name in node.inputs], types)
         values.update(zip(node.outputs, results, strict=True))
         if not keep:  # large intermediate tensors go as soon as nobody needs them
             for name in set(node.inputs):
                 if last[name] == i and name not in graph.outputs:
                     del values[name]
-    count = max((v.shape[0] for v in codes.values()), default=1)
-    wanted = values if keep else {name: values[name] for name in graph.outputs}
-    return {
-        name: np.broadcast_to(v, (count, *v.shape[1:])) if v.shape[0] != count else v
-        for name, v in wanted.items()
-    }
+    return values if keep else {name: values[name] for name in graph.outputs}
 
 
 def input_codes(network: Network, feeds: Mapping[str, Array]) -> dict[str, Array]:

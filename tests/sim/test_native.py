@@ -78,14 +78,36 @@ def feeds(graph: HwGraph, count: int, seed: int = 0) -> dict[str, np.ndarray]:
     return found
 
 
+def meaning(graph: HwGraph, codes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Every value by the operators' own `evaluate`, one after the other."""
+    values = dict(codes)
+    for node in graph.nodes:
+        types = tuple(graph.types[name] for name in node.inputs)
+        results = node.op.evaluate(*(values[name] for name in node.inputs), types=types)
+        values.update(zip(node.outputs, results, strict=True))
+    return values
+
+
 def check(graph: HwGraph, count: int = 37) -> None:
     codes = feeds(graph, count)
-    want = run_graph(graph, codes)
+    want = meaning(graph, codes)
     got = NativeEngine(graph).run(codes)
-    assert set(got) == set(want)
-    for name, values in want.items():
-        assert got[name].dtype == np.int64
-        np.testing.assert_array_equal(got[name], np.broadcast_to(values, got[name].shape))
+    assert tuple(got) == graph.outputs
+    for name, values in got.items():
+        assert values.dtype == np.int64
+        np.testing.assert_array_equal(values, np.broadcast_to(want[name], values.shape))
+
+
+def check_numpy(graph: HwGraph, count: int = 37) -> None:
+    codes = feeds(graph, count)
+    want = meaning(graph, codes)
+    for keep in (False, True):
+        got = run_graph(graph, codes, keep=keep)
+        assert set(got) == set(want if keep else graph.outputs)
+        for name, values in got.items():
+            assert values.dtype == want[name].dtype
+            assert values.shape == (max(count if codes else 1, 1), *graph.types[name].shape)
+            np.testing.assert_array_equal(values, np.broadcast_to(want[name], values.shape))
 
 
 def fits(graph: HwGraph) -> bool:
@@ -106,6 +128,13 @@ def test_operator(op: type[HwOp]) -> None:
         check(graph)
         ran += 1
     assert ran
+
+
+@pytest.mark.parametrize("op", operators(), ids=lambda op: op.__name__)
+def test_operator_in_numpy(op: type[HwOp], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hlsgen.sim.run.CHUNK_BYTES", 400)  # several chunks, the last one short
+    for instance, types in op.samples():
+        check_numpy(single(instance, types))
 
 
 def stairs_of(rows: tuple[Steps, ...], count: int, axis: int, rank: int) -> Staircase:
@@ -158,6 +187,11 @@ def test_network_in_float_double_and_int64(weight_bits: int) -> None:
     check(graph)
     sums = {step.acc for step in program(graph, machine()).steps if hasattr(step, "depth")}
     assert {4: "float", 8: "float", 20: "double", 40: "int64_t"}[weight_bits] in sums
+
+
+@pytest.mark.parametrize("weight_bits", [4, 8, 20, 40])
+def test_network_in_numpy(weight_bits: int) -> None:
+    check_numpy(network(weight_bits, 1 << weight_bits), 200)
 
 
 @needs_compiler
@@ -263,7 +297,7 @@ def test_one_engine_serves_several_threads() -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(engine.run, jobs))
     for codes, got in zip(jobs, results, strict=True):
-        np.testing.assert_array_equal(got["v6"], run_graph(graph, codes)["v6"])
+        np.testing.assert_array_equal(got["v6"], meaning(graph, codes)["v6"])
 
 
 @needs_compiler

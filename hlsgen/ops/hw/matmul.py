@@ -78,6 +78,7 @@ class MatMul(HwOp):
         for shape, m, bits in (((1, 12), 5, 4), ((3, 7), 4, 8), ((1, 2, 9), 1, 2)):
             w = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (shape[-1], m))
             yield cls(w, rng.integers(-99, 99, m)), (IntType.of(shape, -8, 7),)
-        yield cls(np.ones((4, 3), np.int64) << 40, np.zeros(3, np.int64)), (
-            IntType.of((1, 4), 0, 1 << 30),
+        yield (
+            cls(np.ones((4, 3), np.int64) << 40, np.zeros(3, np.int64)),
+            (IntType.of((1, 4), 0, 1 << 30),),
         )

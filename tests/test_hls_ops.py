@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hls_graphs import all_samples, differing, reference, samples, simulate, stimuli
 
+from hlsgen.arith.staircase import Realisation
 from hlsgen.build.gpp import FLAGS
 from hlsgen.data import templates_dir
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.ir.hw import HwGraph
+from hlsgen.ops.hw.staircase import Staircase
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 EXACT = {"flags": (*FLAGS, "-O0", "-DHLSGEN_EXACT")}  # many functions, little work
@@ -70,3 +73,8 @@ def _some(kind: str) -> HwGraph:
     nodes = tuple(n for n in graph.nodes if type(n.op).__module__.endswith(f".{kind}"))
     inputs = tuple(v for n in nodes for v in n.inputs)
     return HwGraph(kind, inputs, tuple(v for n in nodes for v in n.outputs), nodes, graph.types)
+
+
+def test_every_form_of_a_staircase_has_a_sample() -> None:
+    forms = {type(op.realisation).__name__ for op, _ in Staircase.samples() if isinstance(op, Staircase)}
+    assert forms == {form.__name__ for form in get_args(Realisation)}

@@ -118,6 +118,8 @@ def _direction(e: Expr, done: dict[int, Direction | None]) -> Direction | None:
     moving = [a for a in args if not is_constant(a)]
     if isinstance(e, (Leaf, Source)):
         return np.ones((), np.int64)
+    if isinstance(e, Apply) and e.fn is Fn.WHERE:
+        return _chosen(e, done)
     known = [done[id(a)] for a in moving]
     signs = [s for s in known if s is not None]
     if len(signs) < len(known):
@@ -132,18 +134,32 @@ def _direction(e: Expr, done: dict[int, Direction | None]) -> Direction | None:
         case Apply(fn=fn) if fn in _BOTH_RISE:
             return _agreed(signs)
         case Apply(fn=fn) if fn in _FIRST_RISES:
-            return _agreed([-s if is_second(a, args) else s for a, s in zip(moving, signs, strict=True)])
+            return _agreed(_turned(moving, signs, args, second=-1))
         case Apply(fn=Fn.LESS | Fn.LESS_EQUAL):
-            return _agreed([s if is_second(a, args) else -s for a, s in zip(moving, signs, strict=True)])
+            return _agreed(_turned(moving, signs, args, second=1))
         case Apply(fn=Fn.MUL | Fn.DIV | Fn.INT_DIV) if len(moving) == 1:
             return _scaled(e, moving[0], signs[0])
         case _:
             return None
 
 
-def is_second(a: Expr, args: tuple[Expr, ...]) -> bool:
-    """Whether `a` is the second of two different arguments."""
-    return args[0] is not a
+def _chosen(e: Apply, done: dict[int, Direction | None]) -> Direction | None:
+    """Where a constant says which branch is taken: that of the branch."""
+    condition = e.args[0]
+    if not isinstance(condition, Param):
+        return None
+    up = np.ones((), np.int64)
+    yes, no = (up if is_constant(a) else done[id(a)] for a in e.args[1:])
+    return None if yes is None or no is None else np.where(condition.values != 0, yes, no)
+
+
+def _turned(
+    moving: list[Expr], signs: list[Direction], args: tuple[Expr, ...], second: int
+) -> list[Direction]:
+    """Directions of a difference's operands: the second one's times `second`."""
+    if args[0] is args[1]:
+        return [np.ones((), np.int64)]  # constant
+    return [s * (-second if a is args[0] else second) for a, s in zip(moving, signs, strict=True)]
 
 
 def _agreed(signs: list[Direction]) -> Direction | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from hlsgen.errors import Unsupported
 from hlsgen.expr.evaluate import enclose, evaluate
-from hlsgen.expr.exact import exact_integer, exact_rational
+from hlsgen.expr.exact import exact_bounds, exact_integer, exact_rational
 from hlsgen.expr.fold import fractions as exact
 from hlsgen.expr.tree import Apply, Count, Expr, Param, nodes
 from hlsgen.ir.field import compress
@@ -104,11 +105,16 @@ def rationals(e: Expr) -> Array | None:
 _IRRATIONAL = {Fn.SQRT, Fn.EXP, Fn.LOG, Fn.ERF, Fn.SIGMOID, Fn.TANH, Fn.SOFTPLUS, Fn.POW}
 
 
-def _rationals_one_by_one(e: Expr) -> Array | None:
-    shape = np.broadcast_shapes(
+def _shape(e: Expr) -> tuple[int, ...]:
+    """Of the field that the parameters of `e` span."""
+    return np.broadcast_shapes(
         *(n.values.shape for n in nodes(e) if isinstance(n, Param)),
         *(n.thresholds.shape[:-1] for n in nodes(e) if isinstance(n, Count)),
     )
+
+
+def _rationals_one_by_one(e: Expr) -> Array | None:
+    shape = _shape(e)
     out = np.empty(shape, dtype=object)
     for index in range(out.size):
         value = exact_rational(e, _at(e, shape, index))
@@ -116,6 +122,15 @@ def _rationals_one_by_one(e: Expr) -> Array | None:
             return None
         out.flat[index] = value
     return compress(out)
+
+
+def bounds(e: Expr, bits: int) -> tuple[Array, Array]:
+    """Fields of Fractions around a constant expression, to about `bits` bits."""
+    shape = _shape(e)
+    low, high = np.empty(shape, dtype=object), np.empty(shape, dtype=object)
+    for index in range(low.size):
+        low.flat[index], high.flat[index] = exact_bounds(e, _at(e, shape, index), bits)
+    return low, high
 
 
 def gcd(values: Array, axes: tuple[int, ...] | None = None) -> Array:
@@ -136,15 +151,12 @@ def gcd(values: Array, axes: tuple[int, ...] | None = None) -> Array:
 
 def gcd_of(values: Any) -> Fraction:
     """gcd of rational numbers: gcd of numerators over lcm of denominators."""
-    from math import gcd as int_gcd
-    from math import lcm
-
     numerator, denominator = 0, 1
     for v in values:
         if v:
             f = Fraction(v)
-            numerator = int_gcd(numerator, f.numerator)
-            denominator = lcm(denominator, f.denominator)
+            numerator = math.gcd(numerator, f.numerator)
+            denominator = math.lcm(denominator, f.denominator)
     return Fraction(numerator, denominator) if numerator else Fraction(1)
 
 

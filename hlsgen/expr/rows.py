@@ -60,10 +60,10 @@ class Rows:
             return self.lo, self.hi
         return self.lo.astype(np.int64), self.hi.astype(np.int64)
 
-    def part(self, start: int, stop: int) -> Rows:
+    def part(self, which: slice | Array) -> Rows:
         """Some of the rows; `row` stays that of all."""
-        params = {name: values[start:stop] for name, values in self.params.items()}
-        return Rows(self.row, params, self.lo[start:stop], self.hi[start:stop])
+        params = {name: values[which] for name, values in self.params.items()}
+        return Rows(self.row, params, self.lo[which], self.hi[which])
 
 
 def _numbered(values: Array) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from hlsgen.expr.affine import direction
 from hlsgen.expr.clipped import clipped
 from hlsgen.expr.monotone import monotone_steps
 from hlsgen.expr.rows import Rows, RowValues
-from hlsgen.expr.tree import Expr
+from hlsgen.expr.tree import Apply, Count, Expr, Param, nodes, rewrite
+from hlsgen.ops.model.elementwise import Fn
 
 Array = NDArray[Any]
 DENSE_LIMIT = 1 << 23  # inputs evaluated one by one; beyond that, by bisection
@@ -29,7 +31,16 @@ def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
        codes on both its sides.
     3. Any other function of few inputs: all of them.
     4. Any other function: the range is halved until every piece certainly has one code.
+    Rows that a constant condition sends different ways are looked at apart.
     """
+    choice = _choice(e)
+    if choice is not None:
+        return _apart(e, rows, *choice)
+    if not e.facts.leaves:
+        codes = RowValues(e, rows).codes(np.arange(len(rows)), rows.ends()[0])
+        none = np.zeros(0, np.int64)
+        spans = zip(rows.lo, rows.hi, codes, strict=True)
+        return tuple(Steps(int(lo), int(hi), int(c), none, none) for lo, hi, c in spans)
     found = clipped(e, rows)
     if found is not None:
         return found.steps(rows)
@@ -42,6 +53,43 @@ def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
     return _bisected(e, rows)
 
 
+def _choice(e: Expr) -> tuple[Apply, Param] | None:
+    """A choice by a constant, the outermost if there are several."""
+    found = [
+        (n, n.args[0])
+        for n in nodes(e)
+        if isinstance(n, Apply) and n.fn is Fn.WHERE and isinstance(n.args[0], Param)
+    ]
+    counted = any(isinstance(n, Count) for n in nodes(e))  # rows know those by the node itself
+    return found[-1] if found and not counted else None
+
+
+def _apart(e: Expr, rows: Rows, choice: Apply, condition: Param) -> tuple[Steps, ...]:
+    """The rows that take the first branch, and those that take the second."""
+    result: list[Steps | None] = [None] * len(rows)
+    taken = rows.params[id(condition)] != 0
+    for branch, which in ((choice.args[1], taken), (choice.args[2], ~taken)):
+        places = np.flatnonzero(which)
+        if places.size:
+            steps = steps_of(_replaced(e, choice, branch), rows.part(places))
+            for place, found in zip(places.tolist(), steps, strict=True):
+                result[place] = found
+    return tuple(s for s in result if s is not None)
+
+
+def _replaced(e: Expr, old: Expr, new: Expr) -> Expr:
+    """`e` with one node replaced; parameters stay the objects that rows know them by."""
+
+    def change(node: Expr, args: Sequence[Expr]) -> Expr:
+        match node:
+            case Apply(fn=fn, shape=shape):
+                return Apply(fn, tuple(args), shape)
+            case _:
+                return node
+
+    return rewrite(e, change, lambda node: new if node is old else None)
+
+
 def _dense(e: Expr, rows: Rows, spans: Array) -> tuple[Steps, ...]:
     """All inputs of all rows, in parts of bounded size."""
     result: list[Steps] = []
@@ -50,7 +98,7 @@ def _dense(e: Expr, rows: Rows, spans: Array) -> tuple[Steps, ...]:
     while start < len(rows):
         stop = int(np.searchsorted(edges, edges[start] + _CHUNK, side="right")) - 1
         stop = max(start + 1, stop)
-        result += _all_codes(RowValues(e, rows.part(start, stop)), spans[start:stop])
+        result += _all_codes(RowValues(e, rows.part(slice(start, stop))), spans[start:stop])
         start = stop
     return tuple(result)
 

@@ -15,7 +15,6 @@ _PLAIN: dict[str, Fn] = {
     "Add": Fn.ADD,
     "Sub": Fn.SUB,
     "Mul": Fn.MUL,
-    "Pow": Fn.POW,
     "Equal": Fn.EQUAL,
     "Less": Fn.LESS,
     "LessOrEqual": Fn.LESS_EQUAL,
@@ -83,6 +82,19 @@ def read_mod(call: Call) -> None:
     else:
         whole = call.apply(Fn.TRUNC, call.apply(Fn.DIV, a, b))
     call.give(call.apply(Fn.SUB, a, call.apply(Fn.MUL, whole, b)))
+
+
+def read_pow(call: Call) -> None:
+    """Pow: a ** b; a constant exponent is the number that the file's own type makes of it.
+
+    A 2 that went through a quantiser is 2 again in float32, but 255 * float32(2/255) is not, and
+    no negative number has a power that is not whole.
+    """
+    a, b = operands(call)
+    exponent = call.known(b)
+    if exponent is not None and not call.type(b).is_integer:
+        b = call.const(exponent, "exponent")
+    call.emit(Elementwise(Fn.POW), a, b)
 
 
 def read_reciprocal(call: Call) -> None:
@@ -188,6 +200,7 @@ READERS: dict[str, Reader] = {
     **{name: _plain(fn) for name, fn in _PLAIN.items()},
     "Div": read_div,
     "Mod": read_mod,
+    "Pow": read_pow,
     "Reciprocal": read_reciprocal,
     "Sum": _variadic(Fn.ADD),
     "Max": _variadic(Fn.MAX),

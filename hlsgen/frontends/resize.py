@@ -54,7 +54,10 @@ def nearest(position: Fraction, mode: str) -> int:
 
 
 def read_resize(call: Call) -> None:
-    """Per axis; the axes that keep their size are left alone."""
+    """Per axis; the axes that keep their size are left alone.
+
+    Interpolated integers lose their fraction, as onnxruntime and onnx's reference do it.
+    """
     shape = call.shape()
     old = call.opset < 11
     scales, sizes = _targets(call, len(shape))
@@ -79,7 +82,7 @@ def read_resize(call: Call) -> None:
             value = take(call, value, axis, indices)
         else:
             value = _interpolate(call, value, axis, places)
-    call.give(value)
+    call.give(call.cast(value, call.type(call.input()).dtype))
 
 
 def _targets(call: Call, rank: int) -> tuple[dict[int, Fraction], dict[int, int]]:

@@ -116,21 +116,57 @@ def windows(x: Array, kernel: Shape, strides: Shape, dilations: Shape) -> Array:
 
 
 def _conv(op: Conv, x: Array, w: Array, dot: Dot) -> Array:
-    rank = len(op.strides)
     pads = [(0, 0), (0, 0), (0, 0), *zip(op.pads_begin, op.pads_end, strict=True)]
-    x = np.pad(x, pads)
+    x = np.pad(x, pads) if any(map(any, pads)) else x
     flat = x.reshape(-1, *x.shape[2:])
-    views = windows(flat, w.shape[2:], op.strides, op.dilations)
-    size = views.shape[2 : 2 + rank]
+    depthwise = w.shape[1] == 1 and w.shape[0] == op.group
+    if dot is np.matmul and (depthwise or w.shape[1] >= _WIDE):
+        y = _by_taps(op, flat, w, depthwise=depthwise)
+    else:
+        y = _by_columns(op, flat, w, dot)
+    return y.reshape(x.shape[0], x.shape[1], *y.shape[1:])
+
+
+_WIDE = 8  # so many channels are worth a matrix product for each tap
+
+
+def _by_taps(op: Conv, x: Array, w: Array, *, depthwise: bool) -> Array:
+    """One matrix product for each tap of the window: no copies of windows, no order of k."""
+    rank = len(op.strides)
+    inner = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    steps = zip(x.shape[2:], w.shape[2:], op.strides, op.dilations, strict=True)
+    size = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in steps]
+    y = np.zeros((x.shape[0], *size, w.shape[0]), x.dtype)
     inputs, outputs = w.shape[1], w.shape[0] // op.group
+    for tap in np.ndindex(*w.shape[2:]):
+        spots = tuple(
+            slice(k * d, k * d + (n - 1) * s + 1, s)
+            for k, d, n, s in zip(tap, op.dilations, size, op.strides, strict=True)
+        )
+        plane, weights = inner[(slice(None), *spots)], w[(slice(None), slice(None), *tap)]
+        if depthwise:
+            y += plane * weights[:, 0]
+            continue
+        rows = np.ascontiguousarray(plane).reshape(-1, x.shape[1])  # one large product is fastest
+        for g in range(op.group):
+            mine = slice(g * outputs, (g + 1) * outputs)
+            part = rows[:, g * inputs : (g + 1) * inputs] @ weights[mine].T
+            y[..., mine] += part.reshape(*y.shape[:-1], outputs)
+    return np.moveaxis(y, 1 + rank, 1)
+
+
+def _by_columns(op: Conv, x: Array, w: Array, dot: Dot) -> Array:
+    """Every window as a row of one matrix."""
+    rank = len(op.strides)
+    views = windows(x, w.shape[2:], op.strides, op.dilations)
+    size = views.shape[2 : 2 + rank]
     columns = np.moveaxis(views, 1, 1 + rank)
-    if inputs == outputs == 1:  # depthwise: groups side by side
+    if w.shape[1] == 1 and w.shape[0] == op.group:  # depthwise: groups side by side
         grouped = np.moveaxis(columns, 1 + rank, 0).reshape(op.group, -1, math.prod(w.shape[2:]))
         y = dot(grouped, w.reshape(op.group, -1, 1))[..., 0].T
     else:
         y = _groups(columns, w, op.group, rank, dot)
-    y = np.moveaxis(y.reshape(flat.shape[0], *size, w.shape[0]), -1, 1)
-    return y.reshape(x.shape[0], x.shape[1], *y.shape[1:])
+    return np.moveaxis(y.reshape(x.shape[0], *size, w.shape[0]), -1, 1)
 
 
 def _groups(columns: Array, w: Array, group: int, rank: int, dot: Dot) -> Array:

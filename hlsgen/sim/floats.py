@@ -194,10 +194,9 @@ def _by_columns(planes: list[Array], made: Product) -> Array:
 
 def _depthwise(planes: list[Array], made: Product) -> Array:
     """One channel a group: a weighted sum of shifted planes."""
-    groups, _, multiple = made.weights.shape
     weights = made.weights.transpose(1, 0, 2)  # (taps, groups, multiple)
-    if multiple == 1:
-        planes, weights = planes, weights[:, :, 0]
+    if weights.shape[2] == 1:
+        weights = weights[:, :, 0]
     else:
         planes = [plane[..., None] for plane in planes]
     y = planes[0] * weights[0]
@@ -205,7 +204,7 @@ def _depthwise(planes: list[Array], made: Product) -> Array:
     for plane, weight in zip(planes[1:], weights[1:], strict=True):
         np.multiply(plane, weight, out=term)
         y += term
-    return y.reshape(*y.shape[: planes[0].ndim - 1], groups * multiple) if multiple > 1 else y
+    return y
 
 
 def _greatest(window: Window, x: Array, t: IntType) -> Array:

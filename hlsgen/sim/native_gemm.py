@@ -106,7 +106,7 @@ def _packed(
 
 
 def _matrix(op: MatMul, t: IntType) -> _Layout:
-    depth, width = op.weights.shape
+    depth, width = map(int, op.weights.shape)
     return _Layout(
         op.weights.T[None], np.arange(depth), np.zeros(1, int), np.zeros(1, int),
         t.size // depth, depth, width, 0, 1,
@@ -118,7 +118,7 @@ def _convolution(op: Conv, x: IntType, y: IntType) -> _Layout:
     rank = len(op.window.kernel)
     spatial, out = x.shape[2:], y.shape[2:]
     plane, area = int(np.prod(spatial)), int(np.prod(out))
-    batch, inner = x.shape[0], op.weights.shape[1]
+    batch, inner = x.shape[0], int(op.weights.shape[1])
     sizes = zip(op.window.kernel, op.window.dilations, strict=True)
     taps = np.arange(plane).reshape(spatial)[tuple(slice(0, (k - 1) * d + 1, d) for k, d in sizes)]
     k = np.add.outer(np.arange(inner) * plane, taps.reshape(-1)).reshape(-1)

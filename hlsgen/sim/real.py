@@ -123,7 +123,7 @@ def elementwise(fn: Fn, args: list[Real], p: Precision, *, integer: bool = False
 def _add(a: Real, b: Real, p: Precision) -> tuple[Array, Array, Array]:
     value = a.value + b.value
     error = a.error + b.error
-    rest = sum_rest(a.value, b.value, value)
+    rest = None if error.all() else sum_rest(a.value, b.value, value)
     size = np.abs(value) if p.slack == 1 else np.abs(a.value) + np.abs(b.value)
     local = p.local(value, rest, error, size)
     terms = max(a.terms, b.terms)
@@ -141,7 +141,8 @@ def _subtract(a: Real, b: Real, p: Precision) -> tuple[Array, Array, Array]:
 def _multiply(a: Real, b: Real, p: Precision) -> tuple[Array, Array, Array]:
     value = a.value * b.value
     error = a.error * np.abs(b.value) + b.error * np.abs(a.value) + a.error * b.error
-    return value, error, p.local(value, product_rest(a.value, b.value, value), error)
+    rest = None if error.all() else product_rest(a.value, b.value, value)
+    return value, error, p.local(value, rest, error)
 
 
 def _divide(a: Real, b: Real, p: Precision) -> tuple[Array, Array, Array]:
@@ -149,6 +150,8 @@ def _divide(a: Real, b: Real, p: Precision) -> tuple[Array, Array, Array]:
     room = np.abs(b.value) - b.error
     error = np.where(room > 0, (a.error + np.abs(value) * b.error) / room, np.inf)
     error = np.where((a.error == 0) & (b.error == 0), 0.0, error)
+    if error.all():
+        return value, error, p.local(value, None, error)
     product = value * b.value
     rest = (a.value - product) - product_rest(value, b.value, product)
     if p.slack > 1:  # the kernel may multiply by the reciprocal

@@ -11,7 +11,7 @@ import numpy as np
 from hlsgen.errors import ModelError
 from hlsgen.ir import field
 from hlsgen.ir.hw import HwOp, IntArray, IntType
-from hlsgen.ops.hw._exact import accumulator_dtype, integers
+from hlsgen.ops.hw._exact import accumulator_dtype, integers, total
 from hlsgen.ops.hw._window import Window
 
 
@@ -85,12 +85,12 @@ class Conv(HwOp):
     def tap_sums(self) -> tuple[IntArray, IntArray]:
         """Sums over the kernel of the positive and of the negative weights, (O, C/group)."""
         flat = self.weights.reshape(*self.weights.shape[:2], -1)
-        return np.maximum(flat, 0).sum(axis=2), np.minimum(flat, 0).sum(axis=2)
+        return total(np.maximum(flat, 0), 2), total(np.minimum(flat, 0), 2)
 
     def magnitude(self, x: IntType) -> int:
         """A bound of the sum of absolute products."""
         positive, negative = self.tap_sums
-        rows = (positive - negative).sum(axis=1)
+        rows = total(positive - negative, 1)  # neither passes 62 bits unless both are objects
         return max(abs(x.min), abs(x.max), abs(self.pad_value)) * int(rows.max(initial=0))
 
     def evaluate(self, *inputs: IntArray, types: tuple[IntType, ...]) -> tuple[IntArray, ...]:
@@ -119,6 +119,7 @@ class Conv(HwOp):
         yield one((1, 5, 4, 4), 3, Window((1, 1), (2, 2), (1, 1), (0, 0), (0, 0)))
         yield one((1, 3, 11), 2, Window((3,), (2,), (2,), (4,), (0,)), pad=-1)
         yield one((2, 3, 4, 4), 2, Window((4, 4), (1, 1), (1, 1), (0, 0), (0, 0)))
+        yield one((1, 2, 3, 4, 3), 2, Window((2, 3, 2), (1, 1, 1), (1, 1, 1), (0, 1, 0), (1, 1, 0)))
 
 
 def _convolve(x: IntArray, w: IntArray, op: Conv) -> IntArray:

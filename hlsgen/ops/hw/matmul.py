@@ -11,7 +11,7 @@ import numpy as np
 from hlsgen.errors import ModelError
 from hlsgen.ir import field
 from hlsgen.ir.hw import HwOp, IntArray, IntType
-from hlsgen.ops.hw._exact import accumulator_dtype, integers
+from hlsgen.ops.hw._exact import accumulator_dtype, integers, total
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class MatMul(HwOp):
         return (integers(product) + self.bias,)
 
     def magnitude(self, x: IntType) -> int:
-        columns = np.abs(self.weights).sum(axis=0) if self.weights.size else np.zeros(1)
+        columns = total(np.abs(self.weights), 0)
         return max(abs(x.min), abs(x.max)) * int(columns.max(initial=0))
 
     def _typed(self, dtype: np.dtype) -> IntArray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hlsgen.ir.hw import HwOp, IntArray, IntType
 from hlsgen.ir.model import Shape
+from hlsgen.ops.hw._exact import held
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class Pad(HwOp):
         return (IntType.of(self.shape(x.shape), lo, hi),)
 
     def evaluate(self, *inputs: IntArray, types: tuple[IntType, ...]) -> tuple[IntArray, ...]:
-        x = inputs[0]
+        x = held(inputs[0], self.infer(*types)[0].dtype)
         y = np.full((x.shape[0], *self.shape(types[0].shape)), self.value, dtype=x.dtype)
         spots = tuple(
             slice(b, b + (n - 1) * (i + 1) + 1, i + 1)

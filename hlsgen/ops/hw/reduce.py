@@ -12,6 +12,7 @@ import numpy as np
 from hlsgen.ir import field
 from hlsgen.ir.hw import HwOp, IntArray, IntType
 from hlsgen.ir.model import Shape
+from hlsgen.ops.hw._exact import held
 
 
 class Reduction(StrEnum):
@@ -70,7 +71,8 @@ class Reduce(HwOp):
             Reduction.MAX: np.max,
             Reduction.MIN: np.min,
         }[self.kind]
-        return (reduction(inputs[0], axis=axes, keepdims=self.keepdims),)
+        x = held(inputs[0], self.infer(*types)[0].dtype)
+        return (np.asarray(reduction(x, axis=axes, keepdims=self.keepdims)),)
 
     @classmethod
     def samples(cls) -> Iterator[tuple[HwOp, tuple[IntType, ...]]]:

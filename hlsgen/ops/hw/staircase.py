@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.format import IntFormat
-from hlsgen.arith.realise import realise
+from hlsgen.arith.realise import FORMS, realise
 from hlsgen.arith.rounding import Rounding
 from hlsgen.arith.staircase import Realisation, Steps
 from hlsgen.ir.field import to_int64
@@ -44,17 +44,27 @@ class Staircase(HwOp):
     @classmethod
     def samples(cls) -> Iterator[tuple[HwOp, tuple[IntType, ...]]]:
         x = IntType.of((1, 3, 2, 4), -500, 499)
-        for slopes in ((1, 1, 1), (3, -5, 7), (1, 2, 4)):
-            rows = tuple(
-                affine_steps(-500, 499, Fraction(s, 64), Fraction(1, 3), -8, 7, Rounding.HALF_EVEN)
-                for s in slopes
-            )
-            row = np.arange(3).reshape(1, 3, 1, 1)
-            for prefer in ("affine", "thresholds", "table", "search"):
-                try:
-                    how = realise(rows, x.format, IntFormat(4, True), prefer)
-                except ValueError:
-                    continue
-                yield cls(rows, row, how), (x,)
+        row = np.arange(3).reshape(1, 3, 1, 1)
+        functions = [_quantisers(slopes) for slopes in ((1, 1, 1), (3, -5, 7), (1, 2, 4))]
+        for rows in (*functions, _leaky(3), _quantisers((5, 3, 6), 0, 255)):
+            out = IntFormat.of_range(min(r.min_code for r in rows), max(r.max_code for r in rows))
+            for form in FORMS:
+                yield cls(rows, row, realise(rows, x.format, out, form)), (x,)
 
 
+def _quantisers(slopes: tuple[int, ...], low: int = -8, high: int = 7) -> tuple[Steps, ...]:
+    """clip(round(slope * n / 64 + 1/3), low, high): ties for some slopes, none for others."""
+    return tuple(
+        affine_steps(-500, 499, Fraction(s, 64), Fraction(1, 3), low, high, Rounding.HALF_EVEN)
+        for s in slopes
+    )
+
+
+def _leaky(count: int) -> tuple[Steps, ...]:
+    """A leaky ReLU in front of a quantiser: two slopes, one function a row."""
+    n = np.arange(-500, 500)
+    slopes = np.where(n < 0, 0.01, 0.1)
+    return tuple(
+        Steps.from_codes(-500, np.floor(n * slopes * (r + 1) + 0.4).clip(-20, 60).astype(np.int64))
+        for r in range(count)
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hlsgen.ir.hw import HwOp, IntArray, IntType
+from hlsgen.ops.hw._exact import held, product
 from hlsgen.ops.hw._window import Window
 from hlsgen.ops.hw.max_pool import channel_extremes, pooled
 
@@ -29,16 +30,18 @@ class SumPool(HwOp):
         if self.window.padded:
             lo, hi = np.minimum(lo, self.pad_value), np.maximum(hi, self.pad_value)
         taps = int(np.prod(self.window.kernel))
-        return (IntType.of(pooled(x, self.window), lo * taps, hi * taps),)
+        factor = np.array(taps)
+        return (IntType.of(pooled(x, self.window), product(lo, factor), product(hi, factor)),)
 
     def partial_bounds(self, *inputs: IntType) -> tuple[int, int]:
         (y,) = self.infer(*inputs)
         return min(0, y.min), max(0, y.max)
 
     def evaluate(self, *inputs: IntArray, types: tuple[IntType, ...]) -> tuple[IntArray, ...]:
-        windows = self.window.view(self.window.pad(inputs[0], self.pad_value))
+        x = held(inputs[0], self.infer(*types)[0].dtype)
+        windows = self.window.view(self.window.pad(x, self.pad_value))
         rank = len(self.window.kernel)
-        y = np.zeros(windows.shape[: windows.ndim - rank], dtype=inputs[0].dtype)
+        y = np.zeros(windows.shape[: windows.ndim - rank], dtype=x.dtype)
         for tap in np.ndindex(*self.window.kernel):
             y += windows[(..., *tap)]
         return (y,)

@@ -1,0 +1,107 @@
+"""The integer graph while it grows: nodes, types, names, and what each value stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from dataclasses import dataclass, field
+from typing import Any
+
+from hlsgen.errors import HlsgenError, Loc
+from hlsgen.expr.network import Origin
+from hlsgen.expr.tree import Expr, Leaf
+from hlsgen.ir.graph import Node
+from hlsgen.ir.hw import HwOp, IntType
+from hlsgen.ir.model import Shape
+from hlsgen.ops.hw.reshape import Reshape
+from hlsgen.ops.hw.take import Take
+from hlsgen.passes.lowering.affine import Affine
+from hlsgen.passes.lowering.approximate import Approximation
+
+
+class NeedsRawInput(Exception):
+    """A network input is used in a way that no quantiser precedes: it needs a declared format."""
+
+    def __init__(self, name: str, loc: Loc) -> None:
+        super().__init__(name)
+        self.name = name
+        self.loc = loc
+
+
+@dataclass(eq=False)
+class Builder:
+    """Everything emitted so far; the only mutable thing of the lowering.
+
+    `loc` and `hint` are those of the model node that is being lowered. `integers` and `sums`
+    remember what expressions became, by id; they hold the expressions, so that no id is reused.
+    """
+
+    nodes: list[Node[HwOp]] = field(default_factory=list[Node[HwOp]])
+    types: dict[str, IntType] = field(default_factory=dict[str, IntType])
+    inputs: list[str] = field(default_factory=list[str])
+    prologues: dict[str, Expr] = field(default_factory=dict[str, Expr])
+    origins: list[Origin] = field(default_factory=list[Origin])
+    approximate: dict[str, Approximation] = field(default_factory=dict[str, Approximation])
+    integers: dict[int, tuple[Expr, Affine]] = field(default_factory=dict[int, Any])
+    sums: dict[int, tuple[Expr, Expr]] = field(default_factory=dict[int, Any])
+    loc: Loc = Loc("")
+    hint: str = "value"
+    _known: dict[tuple[Any, ...], tuple[Leaf, ...]] = field(default_factory=dict[Any, Any])
+
+    def emit(self, op: HwOp, *inputs: Leaf) -> Leaf:
+        """The first output of a node, as a leaf."""
+        return self.emit_all(op, *inputs)[0]
+
+    def emit_all(self, op: HwOp, *inputs: Leaf) -> tuple[Leaf, ...]:
+        """The outputs of a node: a new one, or the same node of before."""
+        names = tuple(x.name for x in inputs)
+        key = (type(op), names, hashlib.sha1(pickle.dumps(op), usedforsecurity=False).digest())
+        if key not in self._known:
+            self._known[key] = self._new(op, names)
+        return self._known[key]
+
+    def _new(self, op: HwOp, names: tuple[str, ...]) -> tuple[Leaf, ...]:
+        try:
+            types = op.infer(*(self.types[n] for n in names))
+        except HlsgenError as error:
+            raise error.at(self.loc) from None
+        outputs = tuple(self._fresh(t) for t in types)
+        self.nodes.append(Node(op, names, outputs, self.loc))
+        return tuple(Leaf(n, t.shape) for n, t in zip(outputs, types, strict=True))
+
+    def _fresh(self, item: IntType, hint: str | None = None) -> str:
+        hint = hint or self.hint
+        name, count = hint, 1
+        while name in self.types:
+            count += 1
+            name = f"{hint}:{count}"
+        self.types[name] = item
+        return name
+
+    def input(self, prologue: Expr, item: IntType, hint: str) -> Leaf:
+        """A hardware input that the host fills with the integers of `prologue`."""
+        for name, known in self.prologues.items():
+            if known is prologue:
+                return Leaf(name, self.types[name].shape)
+        name = self._fresh(item, hint)
+        self.inputs.append(name)
+        self.prologues[name] = prologue
+        return Leaf(name, item.shape)
+
+    def type_of(self, leaf: Leaf) -> IntType:
+        """Shape and bounds of a hardware value."""
+        return self.types[leaf.name]
+
+    def rank(self, leaf: Leaf, rank: int) -> Leaf:
+        """The leaf with axes of size 1 put in front."""
+        if len(leaf.shape) == rank:
+            return leaf
+        return self.emit(Reshape((1,) * (rank - len(leaf.shape)) + leaf.shape), leaf)
+
+    def broadcast(self, leaf: Leaf, shape: Shape) -> Leaf:
+        """The leaf repeated to a full shape."""
+        leaf = self.rank(leaf, len(shape))
+        for axis, (have, want) in enumerate(zip(leaf.shape, shape, strict=True)):
+            if have != want:
+                leaf = self.emit(Take(axis, (0,) * want), leaf)
+        return leaf

@@ -1,0 +1,91 @@
+"""How network inputs enter: declared formats, integer types, and formats that have to be assumed."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+
+from hlsgen.arith.declared import Declared, parse_format
+from hlsgen.arith.rounding import Rounding
+from hlsgen.expr import tree
+from hlsgen.expr.affine import ZERO
+from hlsgen.expr.tree import Expr, Param, Source
+from hlsgen.ir.hw import IntType
+from hlsgen.ir.model import Model, ModelType
+from hlsgen.ops.model.elementwise import Fn
+from hlsgen.passes.lowering.emission import Builder
+
+DEFAULT_FORMAT = "fixed<16,6>"
+INTEGER_NETWORK_FORMAT = "int16"
+WIDTH = 16
+Range: TypeAlias = tuple[float, float]
+
+
+def network_input(
+    b: Builder, name: str, item: ModelType, how: Declared | None
+) -> tuple[Expr, Expr | None]:
+    """(value, rounded value); the second where the network computes with rounded numbers.
+
+    A declared or integer input is hardware at once; another waits for its quantiser.
+    """
+    source = Source(name, item.shape)
+    if how is not None:
+        return _declared(b, source, how, item)
+    if item.dtype == "bool":
+        return b.input(source, IntType.of(item.shape, 0, 1), name), None
+    if item.is_integer:
+        codes = parse_format(item.dtype).codes
+        return b.input(source, IntType.of(item.shape, codes.lo, codes.hi), name), None
+    return source, None
+
+
+def _declared(
+    b: Builder, source: Source, how: Declared, item: ModelType
+) -> tuple[Expr, Expr | None]:
+    low, high = (Param.of(np.array(v, dtype=object)) for v in (how.codes.lo, how.codes.hi))
+    scaled = tree.mul(source, Param.of(1 / how.unit))
+    whole = tree.apply(Rounding.HALF_UP, scaled)
+    codes = tree.apply(Fn.MIN, tree.apply(Fn.MAX, whole, low), high)
+    bounds = IntType.of(item.shape, how.codes.lo, how.codes.hi)
+    leaf = b.input(codes, bounds, source.name)
+    unit = Param.of(how.unit)
+    rounded = None if item.is_integer else tree.mul(codes, unit)
+    return tree.affine(leaf, unit, ZERO), rounded
+
+
+def assumed(model: Model, name: str, data: Range | None) -> tuple[Declared, str]:
+    """The format of an input that nothing declares, and the line that says so."""
+    default = INTEGER_NETWORK_FORMAT if _whole_numbers(model) else DEFAULT_FORMAT
+    text, why = default, ""
+    if data is not None and _saturates(parse_format(default), data):
+        text = f"fixed<{WIDTH},{_integer_bits(data)}>"
+        why = f" because the data reach from {data[0]:g} to {data[1]:g}"
+    note = (
+        f"input '{name}' has no quantiser and no declared format: taken as {text}{why} "
+        f"(rounded and saturated); --input {name}=FORMAT says otherwise"
+    )
+    return parse_format(text), note
+
+
+def _whole_numbers(model: Model) -> bool:
+    """An integer network in plain operators: every constant is a whole number."""
+    return all(
+        bool(np.all(v == np.floor(v))) for v in model.constants.values() if v.dtype.kind == "f"
+    )
+
+
+def _saturates(how: Declared, data: Range) -> bool:
+    low, high = (float(v * how.unit) for v in (how.codes.lo, how.codes.hi + 1))
+    return data[0] < low or data[1] >= high
+
+
+def _integer_bits(data: Range) -> int:
+    """Bits before the point, the sign's included, that hold the data."""
+    low, high = data
+    bits = 1
+    if math.isfinite(low) and math.isfinite(high):
+        while low < -(2.0 ** (bits - 1)) or high >= 2.0 ** (bits - 1):
+            bits += 1
+    return bits

@@ -1,7 +1,7 @@
 """The command line: `hlsgen build`, `simulate`, `verify`, `inspect`, `boards`.
 
-Exit status: 0 done and verified; 1 verification found wrong elements; 2 the input or the options are
-at fault; 3 a needed tool is missing.
+Exit status: 0 done and verified; 1 verification found wrong elements; 2 the input or the options
+are at fault; 3 a needed tool is missing.
 """
 
 from __future__ import annotations
@@ -400,7 +400,7 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))  # noqa: T201
 
 
-@contextmanager
+@contextmanager  # pyright: ignore[reportDeprecated]
 def _progress(*, show: bool) -> Iterator[Stage]:
     """A progress line on a terminal; silence elsewhere."""
     if not show or not sys.stderr.isatty():

@@ -227,6 +227,8 @@ def test_declared_bytes_pull_the_first_quantiser_into_hardware(
 
 def test_importing_the_command_is_light() -> None:
     """Heavy packages load with the command that needs them, so that --help answers at once."""
-    code = "import sys, hlsgen.cli; print([m for m in ('onnx', 'scipy', 'numpy') if m in sys.modules])"
+    code = (
+        "import sys, hlsgen.cli; print([m for m in ('onnx', 'scipy', 'numpy') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

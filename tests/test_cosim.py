@@ -24,7 +24,9 @@ EXAMPLES = {
 REAL = ("qonnx_tfc_w2a2", "nemo_tcn_t", "qop_microkws_static", "ptq_qdq_u16s8_micro_kws")
 
 
-def run_alone(network: Network, arrays: dict[str, np.ndarray], folder: Path) -> dict[str, np.ndarray]:
+def run_alone(
+    network: Network, arrays: dict[str, np.ndarray], folder: Path
+) -> dict[str, np.ndarray]:
     """The outputs of cosim.py, run in isolated mode away from the checkout."""
     for name, content in emit_cosim(network).items():
         path = folder / name
@@ -66,6 +68,8 @@ def test_real_models_stand_alone(name: str, tmp_path: Path) -> None:
 def test_script_imports_numpy_only(tmp_path: Path) -> None:
     model = EXAMPLES["digits_mlp"] / "digits_mlp.onnx"
     text = str(emit_cosim(lower(read_model(model)))["cosim/cosim.py"])
-    lines = [line.strip() for line in text.splitlines() if line.strip().startswith(("import", "from"))]
+    lines = [
+        line.strip() for line in text.splitlines() if line.strip().startswith(("import", "from"))
+    ]
     allowed = ("__future__", "sys", "fractions", "pathlib", "numpy", "math")
     assert all(line.split()[1].split(".")[0] in allowed for line in lines)

@@ -76,5 +76,7 @@ def _some(kind: str) -> HwGraph:
 
 
 def test_every_form_of_a_staircase_has_a_sample() -> None:
-    forms = {type(op.realisation).__name__ for op, _ in Staircase.samples() if isinstance(op, Staircase)}
+    forms = {
+        type(op.realisation).__name__ for op, _ in Staircase.samples() if isinstance(op, Staircase)
+    }
     assert forms == {form.__name__ for form in get_args(Realisation)}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hlsgen.arith.signed_digit import least_weight
 from hlsgen.arith.staircase import (
+    INT64_LIMIT,
     Affine,
     IntArray,
     Stack,
@@ -196,6 +197,8 @@ def offset_intervals(p: Points, m: Sequence[int], shift: int) -> list[tuple[int,
     """
     slope = int_array(m)
     bound = 8 * (magnitude(slope) + (int((p.uk - p.lk).max()) + 2 << shift))
+    if any(a.dtype == object for a in (p.lt, p.lk, p.ut, p.uk, slope)):
+        bound = INT64_LIMIT  # numbers modulo 2^64 do not mix with Python ints
     lt, lk, ut, uk, slope = (widen(a, bound) for a in (p.lt, p.lk, p.ut, p.uk, slope))
     least = ((lk << shift) - slope[:, None] * lt).max(axis=1).tolist()
     most = ((uk << shift) - slope[:, None] * ut).min(axis=1).tolist()

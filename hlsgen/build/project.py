@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from hlsgen.ir.model import Model, Shape
 from hlsgen.passes.lower import LowerOptions, lower
 from hlsgen.sim.run import input_codes, match_inputs, run_graph
 from hlsgen.sim.vectors import random_feeds
-from hlsgen.sim.verify import Verification, verify
+from hlsgen.sim.verify import Engine, Verification, verify
 
 Array = NDArray[Any]
 Stage = Callable[[str, float], None]  # what is being done, and which share of it is done
@@ -121,11 +122,10 @@ def build(
     files["model.onnx"] = model.read_bytes()
     with _staged(folder) as stage:
         _write(stage, files)
-        engines = {"python": lambda c: run_graph(network.graph, c)}
+        engines: dict[str, Engine] = {"python": partial(run_graph, network.graph)}
         if options.csim:
             observe("compiling", 0.0)
-            executable = compile_csim(stage)
-            engines["csim"] = lambda c: run_csim(executable, network.graph, c)
+            engines["csim"] = partial(run_csim, compile_csim(stage), network.graph)
         observe("verifying", 0.0)
         verification = verify(network, feeds, None, engines)
         _finish(stage, verification, options)
@@ -252,7 +252,7 @@ def open_project(folder: Path) -> Project:
     return Project(folder, load_network(folder / "model.onnx", options), options)
 
 
-def csim_engine(project: Project) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+def csim_engine(project: Project) -> Engine:
     """Hardware output codes for input codes through the C++, of the folder or emitted now."""
     graph = project.network.graph
     if project.folder.is_dir():
@@ -262,4 +262,4 @@ def csim_engine(project: Project) -> Callable[[Mapping[str, Array]], dict[str, A
         with tempfile.TemporaryDirectory(prefix="hlsgen-csim-") as name:
             _write(Path(name), emit_hls(graph, hls))
             executable = compile_csim(Path(name))
-    return lambda codes: run_csim(executable, graph, codes)
+    return partial(run_csim, executable, graph)

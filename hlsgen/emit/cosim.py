@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +42,19 @@ def emit_cosim(network: Network, templates: Path | None = None) -> dict[str, str
     ports = [_port(p.value, p.prologue, types[p.value], store) for p in network.inputs]
     results = [_result(o, store) for o in network.outputs]
     model = network.model
-    text = environment(templates).get_template("cosim/cosim.py.j2").render(
-        name=comment(model.name or model.file),
-        version=hlsgen.__version__,
-        inputs=repr({n: model.types[n].shape for n in model.inputs}),
-        outputs=repr({o.name: (o.shape, o.dtype) for o in network.outputs}),
-        hardware_outputs=repr(network.graph.outputs),
-        body=body,
-        ports=ports,
-        results=results,
+    text = (
+        environment(templates)
+        .get_template("cosim/cosim.py.j2")
+        .render(
+            name=comment(model.name or model.file),
+            version=hlsgen.__version__,
+            inputs=repr({n: model.types[n].shape for n in model.inputs}),
+            outputs=repr({o.name: (o.shape, o.dtype) for o in network.outputs}),
+            hardware_outputs=repr(network.graph.outputs),
+            body=body,
+            ports=ports,
+            results=results,
+        )
     )
     return {"cosim/cosim.py": text, "cosim/params.npz": store.archive()}
 
@@ -77,9 +81,7 @@ class _Store:
 # -- hardware nodes -------------------------------------------------------------------------
 
 
-def _node(
-    index: int, node: Node[HwOp], types: Any, store: _Store
-) -> list[str]:
+def _node(index: int, node: Node[HwOp], types: Any, store: _Store) -> list[str]:
     inputs = tuple(types[name] for name in node.inputs)
     arguments = [f"v[{name!r}]" for name in node.inputs]
     arguments += [f"{k}={v}" for k, v in _arguments(index, node.op, inputs, store).items()]
@@ -88,9 +90,7 @@ def _node(
     return [f"    # {comment(str(node.loc))}", f"    {targets} = {kind}({', '.join(arguments)})"]
 
 
-def _arguments(
-    index: int, op: HwOp, inputs: tuple[IntType, ...], store: _Store
-) -> dict[str, str]:
+def _arguments(index: int, op: HwOp, inputs: tuple[IntType, ...], store: _Store) -> dict[str, str]:
     if isinstance(op, Staircase):
         return _staircase(index, op, store)
     found: dict[str, str] = {}
@@ -127,19 +127,20 @@ def _bound(op: HwOp, inputs: tuple[IntType, ...]) -> int | None:
 
 
 def _literal(key: str, value: Any, store: _Store) -> str:
+    if isinstance(value, np.ndarray):
+        return store.put(key, value)
+    if isinstance(value, tuple):
+        items = cast("tuple[Any, ...]", value)
+        if any(isinstance(v, np.ndarray) for v in items):
+            texts = [_literal(f"{key}.{i}", v, store) for i, v in enumerate(items)]
+            return f"[{', '.join(texts)}]"
+        return repr(tuple(int(v) for v in items))
     match value:
-        case np.ndarray():
-            return store.put(key, value)
         case Window():
             parts = (value.kernel, value.strides, value.dilations, value.pads_begin, value.pads_end)
             return repr(parts)
         case Enum():
             return repr(value.value)
-        case tuple() if any(isinstance(v, np.ndarray) for v in value):
-            items = [_literal(f"{key}.{i}", v, store) for i, v in enumerate(value)]
-            return f"[{', '.join(items)}]"
-        case tuple():
-            return repr(tuple(int(v) for v in value))
         case _:
             return repr(value)
 
@@ -211,14 +212,16 @@ def _result(port: Any, store: _Store) -> _Lines:
     return _Lines(tuple(writer.lines), result, title, repr(port.name), "", shape, repr(dtype))
 
 
-_INFIX = {
-    Fn.ADD: "+", Fn.SUB: "-", Fn.MUL: "*", Fn.DIV: "/", Fn.POW: "**", Fn.LESS: "<",
-    Fn.LESS_EQUAL: "<=", Fn.GREATER: ">", Fn.GREATER_EQUAL: ">=", Fn.EQUAL: "==", Fn.MOD: "%",
-}  # fmt: skip
-_CALLS = {
-    Fn.MAX: "np.maximum", Fn.MIN: "np.minimum", Fn.ABS: "np.abs", Fn.SIGN: "np.sign",
-    Fn.AND: "np.minimum", Fn.OR: "np.maximum", Fn.WHERE: "where", Fn.ERF: "erf", Fn.NEG: "-",
-    Fn.SQRT: "np.sqrt", Fn.EXP: "np.exp", Fn.LOG: "np.log", Fn.TANH: "np.tanh",
+_FORMS = {
+    Fn.ADD: "{} + {}", Fn.SUB: "{} - {}", Fn.MUL: "{} * {}", Fn.DIV: "{} / {}",
+    Fn.POW: "{} ** {}", Fn.MOD: "{} % {}", Fn.LESS: "{} < {}", Fn.LESS_EQUAL: "{} <= {}",
+    Fn.GREATER: "{} > {}", Fn.GREATER_EQUAL: "{} >= {}", Fn.EQUAL: "{} == {}",
+    Fn.MAX: "np.maximum({}, {})", Fn.MIN: "np.minimum({}, {})", Fn.AND: "np.minimum({}, {})",
+    Fn.OR: "np.maximum({}, {})", Fn.XOR: "np.abs({} - {})", Fn.NOT: "1 - {}", Fn.NEG: "-({})",
+    Fn.ABS: "np.abs({})", Fn.SIGN: "np.sign({})", Fn.WHERE: "where({}, {}, {})",
+    Fn.SQRT: "np.sqrt({})", Fn.EXP: "np.exp({})", Fn.LOG: "np.log({})", Fn.ERF: "erf({})",
+    Fn.TANH: "np.tanh({})", Fn.SIGMOID: "1 / (1 + np.exp(-({})))",
+    Fn.SOFTPLUS: "np.logaddexp(0, {})",
 }  # fmt: skip
 _ROUNDED = {
     Fn.FLOOR: Rounding.FLOOR, Fn.CEIL: Rounding.CEIL, Fn.ROUND: Rounding.HALF_EVEN,
@@ -280,23 +283,11 @@ class _Writer:
         if isinstance(fn, Rounding) or fn in _ROUNDED:
             mode = fn if isinstance(fn, Rounding) else _ROUNDED[fn]
             return self._rounded(arg(0), mode)
-        if fn in _INFIX:
-            return f"{arg(0)} {_INFIX[fn]} {arg(1)}"
-        if fn in _CALLS:
-            return f"{_CALLS[fn]}({', '.join(arg(k) for k in range(count))})"
-        match fn:
-            case Fn.INT_DIV:
-                return self._rounded(f"{arg(0)} / {arg(1)}", Rounding.ZERO)
-            case Fn.NOT:
-                return f"1 - {arg(0)}"
-            case Fn.XOR:
-                return f"np.abs({arg(0)} - {arg(1)})"
-            case Fn.SIGMOID:
-                return f"1 / (1 + np.exp(-({arg(0)})))"
-            case Fn.SOFTPLUS:
-                return f"np.logaddexp(0, {arg(0)})"
-            case _:
-                raise Unsupported(f"{fn} on the host")
+        if fn is Fn.INT_DIV:
+            return self._rounded(f"{arg(0)} / {arg(1)}", Rounding.ZERO)
+        if fn not in _FORMS:
+            raise Unsupported(f"{fn} on the host")
+        return _FORMS[fn].format(*(arg(k) for k in range(count)))
 
     def _rounded(self, text: str, mode: Rounding) -> str:
         if self.exact:

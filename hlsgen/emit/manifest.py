@@ -1,4 +1,4 @@
-"""project.json, the contract of a project folder, and proof.json, why its integers cannot overflow."""
+"""project.json, the contract of a project, and proof.json, why its integers cannot overflow."""
 
 from __future__ import annotations
 
@@ -123,7 +123,9 @@ def _affine_codes(e: Expr) -> dict[str, Any]:
                 return {"scale": _numbers(p), "zero_point": zero}
             case Apply(fn=Fn.MUL, args=(Source(), Param() as p)):
                 factor = _numbers(p)
-                return {"scale": 1 / factor, "zero_point": zero} if isinstance(factor, float) else {}
+                return (
+                    {"scale": 1 / factor, "zero_point": zero} if isinstance(factor, float) else {}
+                )
             case _:
                 return {}
     return {"scale": 1.0, "zero_point": 0} if isinstance(e, Source) else {}

@@ -23,4 +23,5 @@ def emit(
 
 
 def as_json(value: Any) -> str:
+    """JSON as people read it."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -93,4 +93,5 @@ def to_object(values: Array) -> Array:
 
 
 def common_dtype(*values: Array) -> Any:
+    """object where any operand is, else int64."""
     return np.dtype(object) if any(v.dtype == object for v in values) else np.dtype(np.int64)

@@ -13,7 +13,7 @@ from hlsgen.errors import Loc
 TypeT = TypeVar("TypeT")
 
 
-class Op(ABC):
+class Op(ABC):  # noqa: B024 - the two levels below it add the abstract methods
     """What a node does; a frozen dataclass whose fields are its attributes."""
 
     __slots__ = ()

@@ -55,7 +55,7 @@ class IntType:
     @property
     def dtype(self) -> Any:
         """The numpy type that co-simulation holds these integers in."""
-        return np.dtype(np.int64) if -SAFE <= self.min and self.max <= SAFE else np.dtype(object)
+        return np.dtype(np.int64) if self.min >= -SAFE and self.max <= SAFE else np.dtype(object)
 
 
 @dataclass(frozen=True, eq=False)

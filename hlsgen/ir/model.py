@@ -47,7 +47,9 @@ class Model(Graph[ModelOp, ModelType]):
     `batch` names the inputs whose first dimension is free in the file.
     """
 
-    constants: Mapping[str, NDArray[np.generic]] = field(default_factory=dict, repr=False)
+    constants: Mapping[str, NDArray[np.generic]] = field(
+        default_factory=dict[str, NDArray[np.generic]], repr=False
+    )
     file: str = ""
     sha256: str = ""
     dialect: str = ""

@@ -103,7 +103,12 @@ def board_table(boards: tuple[Board, ...]) -> None:
     """All boards, a line each."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("board", "part", "flow", "clock ns", "LUT", "FF", "DSP", "BRAM18", "URAM"):
-        table.add_column(name, justify="right" if name in ("clock ns", "LUT", "FF", "DSP", "BRAM18", "URAM") else "left")
+        table.add_column(
+            name,
+            justify="right"
+            if name in ("clock ns", "LUT", "FF", "DSP", "BRAM18", "URAM")
+            else "left",
+        )
     for b in boards:
         r = b.resources
         table.add_row(
@@ -118,5 +123,3 @@ def board_details(board: Board) -> None:
     from rich.pretty import Pretty
 
     console.print(Pretty(board, expand_all=True))
-
-

@@ -136,7 +136,7 @@ def _by_taps(op: Conv, x: Array, w: Array, *, depthwise: bool) -> Array:
     inner = np.ascontiguousarray(np.moveaxis(x, 1, -1))
     steps = zip(x.shape[2:], w.shape[2:], op.strides, op.dilations, strict=True)
     size = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in steps]
-    y = np.zeros((x.shape[0], *size, w.shape[0]), x.dtype)
+    y = np.zeros((x.shape[0], *size, w.shape[0]), np.result_type(x, w))
     inputs, outputs = w.shape[1], w.shape[0] // op.group
     for tap in np.ndindex(*w.shape[2:]):
         spots = tuple(
@@ -182,17 +182,17 @@ def _groups(columns: Array, w: Array, group: int, rank: int, dot: Dot) -> Array:
 def _transposed(op: ConvTranspose, x: Array, w: Array, dot: Dot) -> Array:
     """A convolution of x spread out by zeros with the flipped weights."""
     kernel = w.shape[2:]
-    spread = np.zeros((*x.shape[:3], *((d - 1) * s + 1 for d, s in zip(x.shape[3:], op.strides))),
-                      x.dtype)  # fmt: skip
+    gaps = [(d - 1) * s + 1 for d, s in zip(x.shape[3:], op.strides, strict=True)]
+    spread = np.zeros((*x.shape[:3], *gaps), x.dtype)
     spread[(slice(None),) * 3 + tuple(slice(None, None, s) for s in op.strides)] = x
     reach = [d * (k - 1) for k, d in zip(kernel, op.dilations, strict=True)]
     begin = tuple(r - p for r, p in zip(reach, op.pads_begin, strict=True))
     end = tuple(
-        r - p + extra
-        for r, p, extra in zip(reach, op.pads_end, op.output_padding, strict=True)
+        r - p + extra for r, p, extra in zip(reach, op.pads_end, op.output_padding, strict=True)
     )
     if min((*begin, *end)) < 0:
-        crop = tuple(slice(max(-b, 0), n - max(-e, 0)) for b, e, n in zip(begin, end, spread.shape[3:]))  # fmt: skip
+        sides = zip(begin, end, spread.shape[3:], strict=True)
+        crop = tuple(slice(max(-b, 0), n - max(-e, 0)) for b, e, n in sides)
         spread = spread[(slice(None),) * 3 + crop]
     begin, end = (tuple(max(p, 0) for p in side) for side in (begin, end))
     inputs, outputs = w.shape[0] // op.group, w.shape[1]

@@ -19,7 +19,8 @@ from hlsgen.ir.graph import Node
 from hlsgen.ir.model import Model, ModelOp
 from hlsgen.ops.model.quantize import Quantize
 from hlsgen.sim.batch import samples_of
-from hlsgen.sim.layers import Evaluation, Layer, Settle, ends_layer, part_of, variable
+from hlsgen.sim.layers import Evaluation, Layer, Settle
+from hlsgen.sim.parts import ends_layer, last_layers, part_of, variable
 from hlsgen.sim.pointwise import Pointwise
 from hlsgen.sim.real import Precision, Real
 from hlsgen.sim.reference import RUNTIME, Reference
@@ -63,7 +64,7 @@ def exact_layers(model: Model, inputs: Mapping[str, Array]) -> Exact:
 
 @dataclass(frozen=True, eq=False)
 class LayerReport:
-    """What became of the codes of one tensor; `first_wrong` is (sample, index, exact, reference)."""
+    """What became of one tensor's codes; `first_wrong` is (sample, index, exact, reference)."""
 
     tensor: str
     loc: Loc
@@ -82,7 +83,7 @@ class Explanation:
     """Layers with differing codes, and the samples in which one differs beyond float32 (`bad`)."""
 
     layers: tuple[LayerReport, ...]
-    bad: NDArray[np.bool_]
+    bad: Mapping[int, LayerReport]
     warnings: tuple[str, ...] = ()
 
 
@@ -133,7 +134,7 @@ class Explainer:
         """Every layer on the samples in which its codes, or those it starts from, differ."""
         reports: list[LayerReport] = []
         warnings: list[str] = []
-        bad = np.zeros(self.count, bool)
+        bad: dict[int, LayerReport] = {}
         for node in self.targets:
             others = self.known.keys() - {node.output}
             nodes, sources = part_of(self.model, node.outputs, others)
@@ -145,10 +146,13 @@ class Explainer:
                 continue
             found = _LayerCheck(self, nodes, samples)
             if found.differing:
-                reports.append(found.report())
+                report = found.report()
+                reports.append(report)
                 warnings += found.rate()
-                wrong = found.wrong_samples()
-                bad[wrong if node.output in self.changing else slice(None)] |= bool(wrong.size)
+                spoilt = found.wrong_samples().tolist()
+                if spoilt and node.output not in self.changing:
+                    spoilt = range(self.count)
+                bad |= {sample: bad.get(sample, report) for sample in spoilt}
         return Explanation(tuple(reports), bad, tuple(warnings))
 
     # -- outputs ------------------------------------------------------------------------------
@@ -163,7 +167,7 @@ class Explainer:
         is how many elements needed that.
         """
         result = {name: np.zeros(want.shape, bool) for name, want in wanted.items()}
-        last = _last_layers(self.model)
+        last = last_layers(self.model)
         stages = [(frozenset[str](), False), (last, True), (frozenset(self.exact.codes), True)]
         far = 0
         for dropped, likely in stages:
@@ -182,9 +186,7 @@ class Explainer:
             return result, far
         return result, 0
 
-    def _outputs(
-        self, samples: Array, dropped: frozenset[str], *, likely: bool
-    ) -> dict[str, Real]:
+    def _outputs(self, samples: Array, dropped: frozenset[str], *, likely: bool) -> dict[str, Real]:
         known = {n: v for n, v in self.known.items() if n not in dropped}
         ready = {n: Real.exact(known[n][samples]) for n in self.model.outputs if n in known}
         names = frozenset(self.model.outputs) - ready.keys()
@@ -198,9 +200,7 @@ class Explainer:
 class _LayerCheck:
     """One layer: its nodes from the codes before it, on some samples."""
 
-    def __init__(
-        self, whole: Explainer, nodes: Sequence[Node[ModelOp]], samples: Array
-    ) -> None:
+    def __init__(self, whole: Explainer, nodes: Sequence[Node[ModelOp]], samples: Array) -> None:
         self.whole, self.nodes, self.samples = whole, nodes, samples
         self.name = nodes[-1].output
         want = whole.known[self.name]
@@ -269,7 +269,7 @@ class _LayerCheck:
         distance = np.abs(np.abs(v - np.rint(v)) - 0.5)
         seen = int((distance > 1e-9 * np.maximum(1, np.abs(v))).sum())  # exact ties are no accident
         count = self.whole.count
-        samples = np.arange(min(count, _RATE_SAMPLES))
+        samples: Array = np.arange(min(count, _RATE_SAMPLES))
         layer = self._layer(samples, likely=True)
         assert layer.before is not None
         op = self.nodes[-1].op
@@ -288,17 +288,3 @@ def explain(
 ) -> Explanation:
     """Judges every code of `reference`, whose samples are those of `inputs`."""
     return Explainer(model, inputs, reference, exact).layers()
-
-
-def _last_layers(model: Model) -> frozenset[str]:
-    """The layers behind which no other layer ends."""
-    leads: set[str] = set()
-    last: set[str] = set()
-    for node in reversed(model.nodes):
-        reaches = any(name in leads for name in node.outputs)
-        ends = ends_layer(model, node)
-        if ends and not reaches:
-            last.add(node.output)
-        if ends or reaches:
-            leads.update(node.inputs)
-    return frozenset(last)

@@ -5,7 +5,7 @@ A *layer* ends where real numbers become codes (a quantiser, a comparison, a rou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,14 +19,15 @@ from hlsgen.ir.graph import Node
 from hlsgen.ir.model import Model, ModelOp
 from hlsgen.ops.model import movement, pool, reduce
 from hlsgen.ops.model.cast import Cast
-from hlsgen.ops.model.elementwise import TO_BOOL, Elementwise, Fn
+from hlsgen.ops.model.elementwise import Elementwise, Fn
 from hlsgen.ops.model.linear import Conv, ConvTranspose, MatMul
 from hlsgen.ops.model.quantize import Dequantize, Quantize
 from hlsgen.ops.model.select import ArgMax, ArgMin, TopK
 from hlsgen.ops.model.softmax import Softmax
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.sim import batch
-from hlsgen.sim.real import STEPS, Codes, Dot, Precision, Real, elementwise, product_rest
+from hlsgen.sim.parts import ends_layer
+from hlsgen.sim.real import Codes, Dot, Precision, Real, elementwise, product_rest
 
 Array = NDArray[Any]
 
@@ -58,26 +59,15 @@ class Layer:
         """Which of the codes floating point may have come to."""
         if self.scores is None:
             return (codes >= self.low) & (codes <= self.high)
-        value, error = self.scores.value, np.broadcast_to(self.scores.error, self.scores.value.shape)
+        value, error = (
+            self.scores.value,
+            np.broadcast_to(self.scores.error, self.scores.value.shape),
+        )
         taken = codes if codes.ndim == value.ndim else np.expand_dims(codes, self.axis)
         taken = np.clip(taken, 0, value.shape[self.axis] - 1).astype(np.int64)
         best = (value - error).max(axis=self.axis, keepdims=True)
         chosen = np.take_along_axis(value + error, taken, axis=self.axis)
         return ((chosen >= best) & (error.max() > 0)).reshape(codes.shape) | (codes == self.code)
-
-
-def ends_layer(model: Model, node: Node[ModelOp]) -> bool:
-    """Does the node turn reals into codes?"""
-    match node.op:
-        case Quantize() | CountThresholds() | ArgMax() | ArgMin():
-            return True
-        case Elementwise(fn=fn):
-            return fn in TO_BOOL or fn in STEPS
-        case Cast():
-            real = not model.types[node.inputs[0]].is_integer
-            return real and model.types[node.output].is_integer
-        case _:
-            return False
 
 
 Settle = Callable[[Layer], Array | None]
@@ -159,7 +149,9 @@ class Evaluation:
             return Precision(self.precision.bits, _REORDERED_SLACK)
         return self.precision
 
-    def _results(self, node: Node[ModelOp], args: list[Real]) -> list[Real]:
+    def _results(  # noqa: C901 (one case a kind of operator)
+        self, node: Node[ModelOp], args: list[Real]
+    ) -> list[Real]:
         p, op = self._precision(node), node.op
         match op:
             case Elementwise(fn=fn):
@@ -309,11 +301,11 @@ def _moved(op: batch.Movement, args: list[Real]) -> Real:
         plain = movement.Pad(op.before, op.after, 0.0) if isinstance(op, movement.Pad) else op
         error = batch.moved(plain, [np.broadcast_to(a.error, a.value.shape) for a in args])
     codes = args[0].codes
-    if len(args) == 1 and codes is not None and codes.factor.size == 1:
-        if not isinstance(op, movement.Pad) or op.value == 0:
-            integers = batch.moved(op, [codes.integers])
-            return Real(value, error, Codes(integers, codes.factor.reshape(())))
-    return Real(value, error)
+    if len(args) > 1 or codes is None or codes.factor.size != 1:
+        return Real(value, error)
+    if isinstance(op, movement.Pad) and op.value != 0:
+        return Real(value, error)
+    return Real(value, error, Codes(batch.moved(op, [codes.integers]), codes.factor.reshape(())))
 
 
 def _extreme(op: batch.Extreme, x: Real) -> Real:
@@ -364,8 +356,8 @@ def _selected(op: ModelOp, args: list[Real], p: Precision) -> list[Real]:
             order = np.argsort(-x.value if largest else x.value, axis=axis + 1, kind="stable")
             order = order.take(range(k), axis=axis + 1)
             error = np.broadcast_to(x.error, x.value.shape)
-            picked = [np.take_along_axis(v, order, axis=axis + 1) for v in (x.value, error)]
-            return [Real(*picked), Real.exact(order)]
+            value, error = (np.take_along_axis(v, order, axis=axis + 1) for v in (x.value, error))
+            return [Real(value, error), Real.exact(order)]
         case Softmax(axis=axis, log=log):
             return [_softmax(x, axis + 1, log, p)]
         case _:
@@ -375,10 +367,8 @@ def _selected(op: ModelOp, args: list[Real], p: Precision) -> list[Real]:
 def _arg(op: ArgMax | ArgMin, x: Array) -> Array:
     axis = op.axis + 1
     y = x if isinstance(op, ArgMax) else -x
-    if op.last:
-        best = x.shape[axis] - 1 - np.flip(y, axis).argmax(axis)
-    else:
-        best = y.argmax(axis)
+    last = x.shape[axis] - 1
+    best = last - np.flip(y, axis).argmax(axis) if op.last else y.argmax(axis)
     return np.expand_dims(best, axis) if op.keepdims else best
 
 
@@ -395,28 +385,3 @@ def _softmax(x: Real, axis: int, log: bool, p: Precision) -> Real:
         return Real(value, 2 * worst + own + 4 * scale * p.unit * np.abs(value))
     value = np.exp(shifted) / total
     return Real(value, value * relative)
-
-
-def part_of(
-    model: Model, targets: Iterable[str], known: Container[str]
-) -> tuple[tuple[Node[ModelOp], ...], frozenset[str]]:
-    """The nodes that make `targets` from known values, in order, and which of those they read."""
-    wanted = set(targets)
-    kept: list[Node[ModelOp]] = []
-    for node in reversed(model.nodes):
-        if wanted.intersection(node.outputs):
-            kept.append(node)
-            wanted.difference_update(node.outputs)
-            wanted.update(name for name in node.inputs if name not in known)
-    made = {name for node in kept for name in node.outputs}
-    read = {name for node in kept for name in node.inputs}
-    return tuple(kept[::-1]), frozenset(read - made - model.constants.keys())
-
-
-def variable(model: Model) -> frozenset[str]:
-    """The values that depend on an input."""
-    found = set(model.inputs)
-    for node in model.nodes:
-        if found.intersection(node.inputs):
-            found.update(node.outputs)
-    return frozenset(found)

@@ -25,6 +25,7 @@ from hlsgen.sim import batch
 
 Array = NDArray[Any]
 Place = tuple[int, ...]
+_SUMS = (pool.SumPool, reduce.ReduceSum)
 
 
 class Pointwise:
@@ -49,18 +50,18 @@ class Pointwise:
         if array is None and name in self.model.constants:
             array, sample = self.model.constants[name][None], 0
         if array is not None:
-            value = array[(sample if array.shape[0] > 1 else 0, *place)]
-            return _number(Fraction(value.item() if isinstance(value, np.generic) else value))
+            value: Any = array[(sample if array.shape[0] > 1 else 0, *place)]
+            return _number(Fraction(value.item() if hasattr(value, "item") else value))
         return self._node(self.model.producer[name], sample, place)
 
     def _input(self, node: Node[ModelOp], i: int, sample: int, place: Place) -> Expr:
         """The element of input i that broadcasts to `place`."""
         shape = self.model.types[node.inputs[i]].shape
-        spot = place[len(place) - len(shape) :]
-        spot = tuple(0 if n == 1 else p for n, p in zip(shape, spot, strict=True))
-        return self.element(node.inputs[i], sample, spot)
+        return self.element(node.inputs[i], sample, _within(shape, place))
 
-    def _node(self, node: Node[ModelOp], sample: int, place: Place) -> Expr:
+    def _node(  # noqa: C901 (one case a kind of operator)
+        self, node: Node[ModelOp], sample: int, place: Place
+    ) -> Expr:
         match node.op:
             case Elementwise(fn=fn):
                 args = [self._input(node, i, sample, place) for i in range(len(node.inputs))]
@@ -133,10 +134,7 @@ class Pointwise:
                 yield from _taps(node.op, types[0], types[1], place)
             case MatMul() if len(types[0]) > 1 and len(types[1]) > 1:
                 lead, (row, column) = place[:-2], place[-2:]
-                a, b = (
-                    tuple(0 if n == 1 else p for n, p in zip(t[:-2], lead[len(lead) - len(t) + 2 :]))
-                    for t in types
-                )  # fmt: skip
+                a, b = (_within(shape[:-2], lead) for shape in types)
                 for k in range(types[0][-1]):
                     yield (*a, row, k), (*b, k, column)
             case _:
@@ -171,6 +169,12 @@ class Pointwise:
             assert isinstance(op, movement.Pad)
             return _number(Fraction(op.value))
         return self.element(node.inputs[0], sample, spot_or_none)
+
+
+def _within(shape: Place, place: Place) -> Place:
+    """The place in a tensor of `shape` that broadcasts to `place`."""
+    spot = place[len(place) - len(shape) :]
+    return tuple(0 if n == 1 else p for n, p in zip(shape, spot, strict=True))
 
 
 def _taps(op: Conv, x: Place, w: Place, place: Place) -> Iterator[tuple[Place, Place]]:
@@ -211,7 +215,7 @@ def _members(node: Node[ModelOp], i: int, numbers: Array, model: Model) -> Array
         marks = batch.product(op, pair[0], pair[1], spy)
         flat = np.concatenate([f.reshape(-1, f.shape[-1]) for f in found])
         return flat[marks.reshape(out)]
-    assert isinstance(op, (pool.SumPool, reduce.ReduceSum, pool.MaxPool, reduce.ReduceMax, reduce.ReduceMin))  # fmt: skip
+    assert isinstance(op, (*_SUMS, pool.MaxPool, reduce.ReduceMax, reduce.ReduceMin))
     columns = batch.members(op, numbers)
     return columns.reshape(*out, columns.shape[-1])
 
@@ -231,7 +235,7 @@ def _rational(e: Expr) -> Fraction:
     from hlsgen.expr.exact import exact_rational
 
     if isinstance(e, Param):
-        return Fraction(e.values[()])
+        return Fraction(e.values.item())
     value = exact_rational(e, _leaf)
     if value is None:
         raise Unsupported("an irrational number in a sum of products")
@@ -246,4 +250,3 @@ def _leaf(e: Expr) -> Any:
             return list(thresholds)
         case _:
             raise AssertionError(e)
-

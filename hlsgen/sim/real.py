@@ -18,6 +18,7 @@ from scipy.special import erf as _erf  # pyright: ignore[reportMissingTypeStubs]
 from scipy.special import expit as _expit
 
 from hlsgen.ops.model.elementwise import TO_BOOL, Fn
+from hlsgen.sim.parts import STEPS
 
 Array = NDArray[Any]
 _SPLIT = 134217729.0  # 2**27 + 1
@@ -80,10 +81,13 @@ class Precision:
     def unit(self) -> float:
         return 2.0**-self.bits * (1 + 2.0**-20)
 
-    def local(self, value: Array, rest: Array | None, inputs: Array, size: Array | None = None) -> Array:
+    def local(
+        self, value: Array, rest: Array | None, inputs: Array, size: Array | None = None
+    ) -> Array:
         """Error of one operation: its rounding, nothing where exact arguments give an exact result.
 
-        `inputs` is the error handed on, `size` what the rounding is relative to (else the value).
+        `inputs` is the error handed on, `size` what the rounding is relative to (else the value);
+        `rest` is what the result lacks, None where that does not matter.
         """
         size = np.abs(value) if size is None else size
         if rest is None:
@@ -181,7 +185,7 @@ def _where(c: Real, a: Real, b: Real) -> Real:
     return Real(value, np.where(c.error > 0, other, error))
 
 
-def _truth(fn: Fn, a: Real, b: Real) -> Real:
+def _truth(fn: Fn, a: Real, b: Real) -> Real:  # noqa: C901 (one case a function)
     x, y = a.value, b.value
     match fn:
         case Fn.EQUAL:
@@ -216,8 +220,7 @@ def _truth(fn: Fn, a: Real, b: Real) -> Real:
 def _whole_quotient(a: Real, b: Real) -> Real:
     """Integers divided and cut toward zero; a rising function of the dividend."""
     value, low, high = (
-        (x - np.fmod(x, b.value)) / b.value
-        for x in (a.value, a.value - a.error, a.value + a.error)
+        (x - np.fmod(x, b.value)) / b.value for x in (a.value, a.value - a.error, a.value + a.error)
     )
     error = np.maximum(np.abs(high - value), np.abs(value - low))
     return Real(value, np.where(b.error > 0, np.inf, error))
@@ -239,7 +242,6 @@ _FUNCTIONS: dict[Fn, tuple[Callable[[Array], Array], float, float]] = {
     Fn.ROUND: (np.rint, 0, 0),
     Fn.TRUNC: (np.trunc, 0, 0),
 }
-STEPS = frozenset({Fn.SIGN, Fn.FLOOR, Fn.CEIL, Fn.ROUND, Fn.TRUNC})
 
 
 def _function(fn: Fn, a: Real, p: Precision) -> Real:

@@ -21,7 +21,7 @@ from hlsgen.ops.model.linear import Conv, ConvTranspose, MatMul
 from hlsgen.ops.model.quantize import Dequantize, Quantize
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.sim import batch, model_eval
-from hlsgen.sim.layers import variable
+from hlsgen.sim.parts import variable
 
 Array = NDArray[Any]
 
@@ -38,7 +38,7 @@ class Reference:
 
 
 def reference(model: Model, feeds: Mapping[str, Array], path: Path | None = None) -> Reference:
-    """onnxruntime on the file itself where it can run it, else float32 on its primitive operators."""
+    """onnxruntime on the file itself where it can run that, else float32 on its primitives."""
     if path is not None:
         values = _onnxruntime(model, feeds, path)
         if values is not None:
@@ -49,13 +49,11 @@ def reference(model: Model, feeds: Mapping[str, Array], path: Path | None = None
 # -- onnxruntime ----------------------------------------------------------------------------
 
 
-def _onnxruntime(
-    model: Model, feeds: Mapping[str, Array], path: Path
-) -> dict[str, Array] | None:
+def _onnxruntime(model: Model, feeds: Mapping[str, Array], path: Path) -> dict[str, Array] | None:
     """None where onnxruntime is absent or refuses the file."""
     try:
         import onnx
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
     except ImportError:
         return None
     try:
@@ -69,7 +67,7 @@ def _onnxruntime(
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         return _run(model, session, feeds, names)
-    except Exception:  # noqa: BLE001 (its own errors have no common type)
+    except Exception:
         return None
 
 
@@ -129,18 +127,19 @@ def float32(model: Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
     def step(node: Node[ModelOp], args: list[Array]) -> list[Array]:
         with np.errstate(all="ignore"):
             results = float32_step(node.op, args, np.matmul)
-        return [
-            plain(y, model.types[name]) for name, y in zip(node.outputs, results, strict=True)
-        ]
+        return [plain(y, model.types[name]) for name, y in zip(node.outputs, results, strict=True)]
 
     return batch.walk(model.nodes, values, step)
 
 
 def plain(x: Array, item: ModelType) -> Array:
+    """float32, or int64 for integers of any width."""
     return x.astype(np.int64 if item.is_integer else np.float32)
 
 
-def float32_step(op: ModelOp, args: list[Array], dot: batch.Dot) -> list[Array]:
+def float32_step(  # noqa: C901 (one case a kind of operator)
+    op: ModelOp, args: list[Array], dot: batch.Dot
+) -> list[Array]:
     """One operator on arrays with a sample axis; `dot` says how sums of products are added up."""
     match op:
         case Elementwise(fn=fn):
@@ -175,9 +174,9 @@ def float32_step(op: ModelOp, args: list[Array], dot: batch.Dot) -> list[Array]:
 def _quantized(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:
     ratio = x.astype(np.float32) / scale.astype(np.float32)
     if op.zero_point_inside:
-        codes = round_array((ratio + zero).astype(np.float32), op.rounding)
-    else:
-        codes = round_array(ratio, op.rounding) + zero
+        ratio = (ratio + zero).astype(np.float32)
+    codes = round_array(ratio.astype(np.float64), op.rounding)
+    codes = codes if op.zero_point_inside else codes + zero
     return np.clip(codes, op.qmin, op.qmax)
 
 

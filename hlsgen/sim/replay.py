@@ -80,6 +80,3 @@ def _start(
             x = known[name]
             values[name] = plain(x if x.shape[0] == 1 else x[samples], model.types[name])
     return values
-
-
-

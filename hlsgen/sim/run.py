@@ -14,8 +14,10 @@ from hlsgen.expr.tree import Leaf
 from hlsgen.ir.hw import HwGraph
 from hlsgen.ir.model import Model
 from hlsgen.ops.hw._exact import integers
+from hlsgen.sim.epilogue import shortened
 from hlsgen.sim.floats import evaluate
 from hlsgen.sim.host import codes_of, outputs_of
+from hlsgen.sim.prologue import quick_codes
 
 Array = NDArray[Any]
 
@@ -72,7 +74,11 @@ def _run_chunk(graph: HwGraph, codes: Mapping[str, Array], keep: bool) -> dict[s
 
 def input_codes(network: Network, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """What the host hands to the hardware for samples of the network's inputs."""
-    return {port.value: codes_of(port.prologue, feeds) for port in network.inputs}
+    found: dict[str, Array] = {}
+    for port in network.inputs:
+        quick = quick_codes(port.prologue, feeds)
+        found[port.value] = codes_of(port.prologue, feeds) if quick is None else quick
+    return found
 
 
 def output_values(network: Network, codes: Mapping[str, Array]) -> dict[str, Array]:
@@ -82,7 +88,7 @@ def output_values(network: Network, codes: Mapping[str, Array]) -> dict[str, Arr
         if isinstance(port.epilogue, Leaf):
             y = codes[port.epilogue.name]
         else:
-            y = outputs_of(port.epilogue, codes)
+            y = outputs_of(*shortened(port.epilogue, codes))
         results[port.name] = typed(y, port.dtype)
     return results
 

@@ -211,7 +211,9 @@ def outcome(path: Path) -> str:
 @pytest.mark.parametrize("damage", [damaged_bytes, damaged_fields])
 @pytest.mark.parametrize("make", [qdq_conv, qonnx_mlp, integer_net])
 def test_damage_ends_in_a_refusal_or_a_result(
-    make: Callable[[], onnx.ModelProto], damage: Callable[[Any, random.Random], bytes], tmp_path: Path
+    make: Callable[[], onnx.ModelProto],
+    damage: Callable[[Any, random.Random], bytes],
+    tmp_path: Path,
 ) -> None:
     rng = random.Random(11)
     path = tmp_path / "m.onnx"

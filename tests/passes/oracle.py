@@ -51,6 +51,8 @@ def wide(x: Any) -> Any:
 
 
 def ends(x: Any) -> tuple[Fraction, Fraction]:
+    if isinstance(x, Nothing):
+        raise NoMeaning
     if isinstance(x, Fraction):
         return x, x
     found = []
@@ -79,6 +81,8 @@ def mul(a: Any, b: Any) -> Any:
 
 
 def div(a: Any, b: Any) -> Any:
+    if isinstance(a, Nothing):
+        raise NoMeaning
     low, high = ends(b)
     if low <= 0 <= high:
         raise NoMeaning("division by zero")
@@ -96,6 +100,20 @@ def compare(a: Any, b: Any) -> int:
     if low == high:
         return 0
     raise Undecided
+
+
+def greater(a: Any, b: Any) -> Any:
+    """max(a, b); of enclosures that overlap, the enclosure of both."""
+    (low_a, high_a), (low_b, high_b) = ends(a), ends(b)
+    if low_a >= high_b:
+        return a
+    if low_b >= high_a:
+        return b
+    return iv.mpf([wide(max(low_a, low_b)).a, wide(max(high_a, high_b)).b])
+
+
+class Nothing:
+    """The value of a function outside of its domain; Where may still leave it out."""
 
 
 def rounded(x: Any, mode: str) -> Fraction:
@@ -190,8 +208,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "int_div": lambda a, b: rounded(div(a, b), "zero"),
     "mod": lambda a, b: add(a, neg(mul(rounded(div(a, b), "floor"), b))),
     "pow": power,
-    "max": lambda a, b: a if compare(a, b) >= 0 else b,
-    "min": lambda a, b: b if compare(a, b) >= 0 else a,
+    "max": greater,
+    "min": lambda a, b: neg(greater(neg(a), neg(b))),
     "equal": lambda a, b: truth(compare(a, b) == 0),
     "less": lambda a, b: truth(compare(a, b) < 0),
     "less_equal": lambda a, b: truth(compare(a, b) <= 0),
@@ -203,7 +221,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "not": lambda a: truth(a == 0),
     "where": lambda c, a, b: a if c != 0 else b,
     "neg": neg,
-    "abs": lambda a: a if compare(a, Fraction(0)) >= 0 else neg(a),
+    "abs": lambda a: greater(a, neg(a)),
     "sign": lambda a: Fraction(compare(a, Fraction(0))),
     "sqrt": root,
     "exp": exponential,
@@ -217,6 +235,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "round": lambda a: rounded(a, "half_even"),
     "trunc": lambda a: rounded(a, "zero"),
 }
+
+
+def applied(fn: str, args: Sequence[Any]) -> Any:
+    """One function of one element; outside of its domain it is Nothing."""
+    if fn == "where":
+        return args[1] if args[0] != 0 else args[2]
+    if any(isinstance(a, Nothing) for a in args):
+        return Nothing()
+    try:
+        return FUNCTIONS[fn](*args)
+    except NoMeaning:
+        return Nothing()
 
 
 # -- tensors ------------------------------------------------------------------------------------
@@ -321,7 +351,7 @@ def windowed(op: pool.MaxPool | pool.SumPool, x: Array, shape: tuple[int, ...]) 
 def largest(values: Sequence[Any]) -> Any:
     best = values[0]
     for v in values[1:]:
-        best = v if compare(v, best) > 0 else best
+        best = greater(v, best)
     return best
 
 
@@ -402,7 +432,7 @@ def evaluate_op(op: ModelOp, args: list[Array], shape: tuple[int, ...]) -> list[
     x = args[0]
     match op:
         case elementwise.Elementwise(fn):
-            return [each(FUNCTIONS[str(fn)], *args)]
+            return [each(lambda *values: applied(str(fn), values), *args)]
         case quantize.Quantize():
             return [each(lambda v, s, z: quantized(op, v, s, z), *args)]
         case quantize.Dequantize():

@@ -18,6 +18,7 @@ from hlsgen.arith.realise import two_slope
 from hlsgen.arith.rounding import Rounding
 from hlsgen.arith.staircase import Search, Steps, Table
 from hlsgen.errors import Loc, OptionError, ToolMissing
+from hlsgen.expr import tree
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntType
 from hlsgen.ops.hw._window import Window
@@ -27,10 +28,13 @@ from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.reshape import Reshape
 from hlsgen.ops.hw.staircase import Staircase
+from hlsgen.ops.model.elementwise import Fn
+from hlsgen.sim.host import codes_of
 from hlsgen.sim.native import NativeEngine, compile_native, machine, source, unavailable
 from hlsgen.sim.native_plan import Machine
 from hlsgen.sim.native_stairs import Line, Lines, Lookup, Walk, fit, fit_line
 from hlsgen.sim.native_steps import program
+from hlsgen.sim.prologue import quick_codes
 from hlsgen.sim.run import run_graph
 
 needs_compiler = pytest.mark.skipif(
@@ -338,3 +342,29 @@ def test_widths_beyond_64_bits_are_refused_with_the_reason() -> None:
     x = IntType.of((1, 4), -(1 << 40), 1 << 40)
     op = MatMul(np.full((4, 2), 1 << 30), np.zeros(2, np.int64))
     assert "64 bits" in (unavailable(single(op, (x,))) or "g++ missing")
+
+
+def prologue(rounding: Rounding, factor: float, offset: int) -> tree.Expr:
+    x = tree.mul(tree.Source("x", (6,)), tree.Param.of(np.float64(factor)))
+    whole = tree.add(tree.apply(rounding, x), tree.Param.of(np.int64(offset)))
+    low, high = tree.Param.of(np.int64(-128)), tree.Param.of(np.int64(127))
+    return tree.apply(Fn.MIN, tree.apply(Fn.MAX, whole, low), high)
+
+
+@pytest.mark.parametrize("rounding", [Rounding.HALF_EVEN, Rounding.HALF_UP])
+@pytest.mark.parametrize("factor", [1.0, 1024.0, 0.125])
+def test_quick_prologue_is_exact(rounding: Rounding, factor: float) -> None:
+    ties = np.arange(-300, 300) / 2
+    close = np.concatenate((np.nextafter(ties, np.inf), np.nextafter(ties, -np.inf)))
+    far = [1e300, -1e300, 5e-324, -5e-324, 2.0**52 + 0.5, 0.0]
+    x = np.concatenate((ties, close, far)).reshape(-1, 6) / factor
+    e = prologue(rounding, factor, 3)
+    quick = quick_codes(e, {"x": x})
+    assert quick is not None
+    np.testing.assert_array_equal(quick, codes_of(e, {"x": x}))
+
+
+@pytest.mark.parametrize("rounding", [Rounding.FLOOR, Rounding.HALF_UP])
+def test_other_prologues_take_the_slow_way(rounding: Rounding) -> None:
+    factor = 1.0 if rounding is Rounding.FLOOR else 3.0
+    assert quick_codes(prologue(rounding, factor, 0), {"x": np.zeros((1, 6))}) is None

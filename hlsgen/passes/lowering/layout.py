@@ -125,8 +125,11 @@ def padded(b: Builder, e: Expr, op: model.Pad, shape: Shape) -> Expr:
     if _is_function(b, e):
         return _function_inside(b, e, op, shape)
     a = shifted(b, full(b, e), Fraction(op.value))
-    y = bordered(b, a.leaf, op, zero_code(a) or 0)
-    return tree.add(tree.affine(y, a.scale, a.offset), Param.of(Fraction(op.value)))
+    code = zero_code(a) or 0
+    y = bordered(b, a.leaf, op, code)
+    scale = map_fields(a.scale, len(shape), lambda v: grown(v, op))  # any scale times 0 is 0
+    offset = tree.mul(scale, Param.of(np.int64(-code)))
+    return tree.add(tree.affine(y, scale, offset), Param.of(Fraction(op.value)))
 
 
 def _function_inside(b: Builder, e: Expr, op: model.Pad, shape: Shape) -> Expr:

@@ -269,7 +269,7 @@ class _LayerCheck:
         distance = np.abs(np.abs(v - np.rint(v)) - 0.5)
         seen = int((distance > 1e-9 * np.maximum(1, np.abs(v))).sum())  # exact ties are no accident
         count = self.whole.count
-        samples: Array = np.arange(min(count, _RATE_SAMPLES))
+        samples = np.arange(min(count, _RATE_SAMPLES), dtype=np.int64)
         layer = self._layer(samples, likely=True)
         assert layer.before is not None
         op = self.nodes[-1].op

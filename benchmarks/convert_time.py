@@ -101,8 +101,15 @@ def main() -> None:
         return
     options: Any = parser(__doc__ or "").parse_args()
     print(machine())
-    head = ["parameters", "CPU s", "wall s", "of it lowering", "of it writing",
-            "CPU us / parameter", "peak MiB", "build() without csim, CPU s", "its peak MiB"]  # fmt: skip
+    head = [
+        "parameters",
+        "CPU s",
+        "wall s",
+        "of it lowering",
+        "of it writing",
+        "CPU us a parameter",
+    ]
+    head += ["peak MiB", "build() without csim, CPU s", "its peak MiB"]
     table = Table("Conversion of Q/DQ networks (imports included)", head)
     for sizes in SIZES:
         with tempfile.TemporaryDirectory() as name:

@@ -16,7 +16,7 @@ from hlsgen.emit.project import emit  # noqa: E402
 from hlsgen.frontends import read_model  # noqa: E402
 from hlsgen.passes.lower import lower  # noqa: E402
 from hlsgen.sim.native import compile_native, source  # noqa: E402
-from hlsgen.sim.native import machine as vectors
+from hlsgen.sim.native import machine as vectors  # noqa: E402
 from hlsgen.sim.native_steps import program  # noqa: E402
 
 JET = "qonnx_jet_3l_6b"

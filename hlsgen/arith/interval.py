@@ -126,21 +126,57 @@ def sub(a: Interval, b: Interval) -> Interval:
 
 
 def mul(a: Interval, b: Interval) -> Interval:
+    """a * b; 0 * infinity may be anything."""
     with np.errstate(all="ignore"):
-        y = _corners(a, b, _product)
+        if _signed(b):
+            y = _by_signed(a, b, _product, divide=False)
+        elif _signed(a):
+            y = _by_signed(b, a, _product, divide=False)
+        else:
+            y = _corners(a, b, _product)
     if y.is_point:
         return y
-    bad = np.isnan(y.lo) | np.isnan(y.hi)  # 0 * inf
-    return Interval(np.where(bad, -np.inf, y.lo), np.where(bad, np.inf, y.hi))
+    bad = np.isnan(y.lo) | np.isnan(y.hi)
+    return _unknown(y, bad) if bad.any() else y
 
 
 def div(a: Interval, b: Interval) -> Interval:
+    """a / b; anything where b may be zero."""
     with np.errstate(all="ignore"):
+        if _signed(b):
+            return _by_signed(a, b, _quotient, divide=True)
         y = _corners(a, b, _quotient)
     through_zero = (b.lo <= 0) & (b.hi >= 0)
-    if not through_zero.any():
-        return y
-    return Interval(np.where(through_zero, -np.inf, y.lo), np.where(through_zero, np.inf, y.hi))
+    return _unknown(y, through_zero | np.isnan(y.lo) | np.isnan(y.hi))
+
+
+def _signed(b: Interval) -> bool:
+    """Whether nowhere zero or an infinity lies within."""
+    finite = np.isfinite(b.lo) & np.isfinite(b.hi)
+    return bool(np.all(((b.lo > 0) | (b.hi < 0)) & finite))
+
+
+def _by_signed(
+    a: Interval,
+    b: Interval,
+    op: Callable[[Array, Array], tuple[Array, Array]],
+    *,
+    divide: bool,
+) -> Interval:
+    """op(a, b) for b without zero: each end of `a` meets one end of `b`."""
+    if a.is_point and b.is_point:
+        return _directed(*op(a.lo, b.lo))
+    if bool(np.any(b.lo < 0)):
+        turned = b.lo < 0
+        a = Interval(np.where(turned, -a.hi, a.lo), np.where(turned, -a.lo, a.hi))
+        b = Interval(np.where(turned, -b.hi, b.lo), np.where(turned, -b.lo, b.hi))
+    if b.is_point:
+        least, most = b.lo, b.lo
+    else:
+        near, far = (b.hi, b.lo) if divide else (b.lo, b.hi)
+        least = np.where(a.lo >= 0, near, far)
+        most = np.where(a.hi >= 0, far, near)
+    return Interval(_low_high(*op(a.lo, least))[0], _low_high(*op(a.hi, most))[1])
 
 
 def maximum(a: Interval, b: Interval) -> Interval:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+from typing import cast as regard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,11 +127,11 @@ def _bound(op: HwOp, inputs: tuple[IntType, ...]) -> int | None:
             return None
 
 
-def _literal(key: str, value: Any, store: _Store) -> str:
+def _literal(key: str, value: object, store: _Store) -> str:
     if isinstance(value, np.ndarray):
         return store.put(key, value)
     if isinstance(value, tuple):
-        items = cast("tuple[Any, ...]", value)
+        items = regard("tuple[Any, ...]", value)
         if any(isinstance(v, np.ndarray) for v in items):
             texts = [_literal(f"{key}.{i}", v, store) for i, v in enumerate(items)]
             return f"[{', '.join(texts)}]"

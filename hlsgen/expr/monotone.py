@@ -2,32 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.interval import Interval
 from hlsgen.arith.rounding import Rounding
 from hlsgen.arith.staircase import Steps
 from hlsgen.errors import Unsupported
-from hlsgen.expr.rows import Rows, RowValues
-from hlsgen.expr.tree import Apply, Expr, Param
+from hlsgen.expr.rows import Rows, RowValues, constant_on
+from hlsgen.expr.tree import Apply, Expr, is_constant
 from hlsgen.ops.model.elementwise import Fn
 
 Array = NDArray[Any]
 STEP_LIMIT = 1 << 24
-_CHUNK = 1 << 19
+_CHUNK = 1 << 15  # pairs at a time: what fits the caches
 _EDGE = {Rounding.FLOOR: 0.0, Rounding.CEIL: -1.0}  # all others: half a code below
 _ROUNDINGS = {Fn.FLOOR: Rounding.FLOOR, Fn.CEIL: Rounding.CEIL}
+_INVERSES: dict[Fn, Callable[[Array], Array]] = {
+    Fn.EXP: np.log,
+    Fn.LOG: np.exp,
+    Fn.TANH: np.arctanh,
+    Fn.SIGMOID: lambda v: np.log(v) - np.log1p(-v),
+    Fn.SQRT: np.square,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class _Guide:
-    """Where a code is to be expected: it starts where `inner` reaches code + shift (per row)."""
+    """Where a code is to be expected: about where `inner` is `targets(row, code)`.
 
-    inner: Expr | None
-    shift: Array
+    Operations between `inner` and the code are undone one by one in float64, clips left out; it
+    need not be right, only near.
+    """
+
+    inner: Expr
+    undo: tuple[Callable[[Array, Array], Array], ...]
+
+    def targets(self, r: Array, k: Array) -> Array:
+        """The value of `inner` at which row r takes code k."""
+        v = k.astype(np.float64)
+        with np.errstate(all="ignore"):
+            for back in self.undo:
+                v = back(v, r)
+        return v
+
+
+def _guide(e: Expr, rows: Rows) -> _Guide:
+    undo: list[Callable[[Array, Array], Array]] = []
+    while True:
+        match e:
+            case Apply(fn=fn, args=(a,)) if isinstance(fn, Rounding) or fn in _ROUNDINGS:
+                mode = fn if isinstance(fn, Rounding) else _ROUNDINGS[fn]
+                edge = _EDGE.get(mode, -0.5)
+                undo.append(lambda v, r, edge=edge: v + edge)
+            case Apply(fn=fn, args=(a,)) if fn in _INVERSES:
+                undo.append(lambda v, r, back=_INVERSES[fn]: back(v))
+            case Apply(fn=Fn.MAX | Fn.MIN, args=(a, b)) if is_constant(a) or is_constant(b):
+                a = b if is_constant(a) else a
+            case Apply(fn=fn, args=(a, b)) if isinstance(fn, Fn) and is_constant(b):
+                back = _back(fn, constant_on(b, rows))
+                if back is None:
+                    return _Guide(e, tuple(undo))
+                undo.append(back)
+            case Apply(fn=fn, args=(b, a)) if isinstance(fn, Fn) and is_constant(b):
+                back = _back_left(fn, constant_on(b, rows))
+                if back is None:
+                    return _Guide(e, tuple(undo))
+                undo.append(back)
+            case _:
+                return _Guide(e, tuple(undo))
+        e = a
+
+
+def _back(fn: Fn, c: Interval) -> Callable[[Array, Array], Array] | None:
+    """The inverse of fn(., c)."""
+    middle = c.lo / 2 + c.hi / 2
+    match fn:
+        case Fn.ADD:
+            return lambda v, r: v - middle[r]
+        case Fn.SUB:
+            return lambda v, r: v + middle[r]
+        case Fn.MUL:
+            return lambda v, r: v / middle[r]
+        case Fn.DIV:
+            return lambda v, r: v * middle[r]
+        case _:
+            return None
+
+
+def _back_left(fn: Fn, c: Interval) -> Callable[[Array, Array], Array] | None:
+    """The inverse of fn(c, .)."""
+    middle = c.lo / 2 + c.hi / 2
+    if fn is Fn.SUB:
+        return lambda v, r: middle[r] - v
+    return _back(fn, c) if fn in (Fn.ADD, Fn.MUL) else None
 
 
 def monotone_steps(e: Expr, rows: Rows) -> tuple[Steps, ...]:
@@ -52,22 +124,6 @@ def monotone_steps(e: Expr, rows: Rows) -> tuple[Steps, ...]:
         result += search.steps(start, stop)
         start = stop
     return tuple(result)
-
-
-def _guide(e: Expr, rows: Rows) -> _Guide:
-    """The argument of the last rounding, behind which only clips and shifts stand."""
-    shift = np.zeros(1)
-    while True:
-        match e:
-            case Apply(fn=fn, args=(a,)) if isinstance(fn, Rounding) or fn in _ROUNDINGS:
-                mode = fn if isinstance(fn, Rounding) else _ROUNDINGS[fn]
-                return _Guide(a, shift + _EDGE.get(mode, -0.5))
-            case Apply(fn=Fn.MAX | Fn.MIN, args=(a, Param())):
-                e = a
-            case Apply(fn=Fn.ADD, args=(a, Param() as c)):
-                e, shift = a, shift - rows.params[id(c)].astype(np.float64)
-            case _:
-                return _Guide(None, shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +168,7 @@ class _Search:
         b = np.where(rising, self.hi[r], -self.lo[r])
         g_a = np.where(rising, self.g_lo[r], self.g_hi[r])
         g_b = np.where(rising, self.g_hi[r], self.g_lo[r])
-        target = k.astype(np.float64) + np.broadcast_to(self.guide.shift, (len(self.values.rows),))[r]
+        target = self.guide.targets(r, k)
         live, turn = np.flatnonzero(b - a > 1), 0
         while live.size:
             n = self._guess(a[live], b[live], g_a[live], g_b[live], target[live], turn)
@@ -129,7 +185,7 @@ class _Search:
     ) -> Array:
         """A place strictly between a and b: by interpolation, every third time in the middle."""
         middle = (a + b) >> 1
-        if self.guide.inner is None or turn % 3 == 2 or a.dtype == object:
+        if turn % 3 == 2 or a.dtype == object:
             return middle
         with np.errstate(all="ignore"):
             part = (target - g_a) / (g_b - g_a) * (b - a)

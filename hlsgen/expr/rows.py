@@ -147,18 +147,10 @@ class RowValues:
 
     def __init__(self, e: Expr, rows: Rows, watch: Expr | None = None) -> None:
         self.e, self.rows, self.watch = e, rows, watch
-        self._known = {id(node): self._constant(node) for node in _constant_parts(e)}
+        self._known = {id(node): constant_on(node, rows) for node in _constant_parts(e)}
         self._tables = {
             id(n): enclose(rows.params[id(n)]) for n in nodes(e) if isinstance(n, Count)
         }
-
-    def _constant(self, node: Expr) -> Interval:
-        """A constant part on every row, evaluated once."""
-        y = evaluate(node, lambda n: enclose(self.rows.params[id(n)]))
-        shape = (len(self.rows),)
-        if y.is_point:
-            return Interval.point(np.broadcast_to(y.lo, shape))
-        return Interval(np.broadcast_to(y.lo, shape), np.broadcast_to(y.hi, shape))
 
     def interval(self, r: Array, lo: Array, hi: Array) -> tuple[Interval, Interval]:
         """Enclosures of the value and of the watched part over leaves [lo, hi] of rows `r`."""
@@ -204,6 +196,12 @@ class RowValues:
             return value.item() if isinstance(value, np.generic) else value
 
         return number
+
+
+def constant_on(e: Expr, rows: Rows) -> Interval:
+    """A constant part on every row."""
+    y = evaluate(e, lambda node: enclose(rows.params[id(node)]))
+    return _full(y, (len(rows),))
 
 
 def _constant_parts(e: Expr) -> list[Expr]:

@@ -163,8 +163,9 @@ class Explainer:
         """Which doubtful elements of the outputs float32 may have come to.
 
         It starts from the reference's codes of every layer; else the last layers are what float32
-        may make of them; else (what another machine computed) all layers are. The second result
-        is how many elements needed that.
+        may make of them; else (what another machine computed) all layers are, and the element may
+        lie twice as far from the reference's as that lies from exact arithmetic anywhere. The
+        second result is how many elements needed that.
         """
         result = {name: np.zeros(want.shape, bool) for name, want in wanted.items()}
         last = last_layers(self.model)
@@ -180,11 +181,19 @@ class Explainer:
                 want = wanted[name][samples]
                 with np.errstate(invalid="ignore"):
                     fits = np.abs(want - y.value) <= y.error + 1e-30
+                if dropped == self.exact.codes.keys():
+                    fits &= self._near(name, wanted[name])[samples]
                 far += int((fits & doubtful[name][samples] & ~result[name][samples]).sum())
                 result[name][samples] |= fits
         else:
             return result, far
         return result, 0
+
+    def _near(self, name: str, want: Array) -> Array:
+        """Not farther from the reference than its own errors have been seen to reach, twice."""
+        own = self.reference.values[name].astype(np.float64)
+        seen = float(np.abs(own - self.exact.outputs[name].value).max(initial=0))
+        return np.abs(want - own) <= 2 * seen
 
     def _outputs(self, samples: Array, dropped: frozenset[str], *, likely: bool) -> dict[str, Real]:
         known = {n: v for n, v in self.known.items() if n not in dropped}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hlsgen.arith.rounding import round_array
 from hlsgen.errors import HlsgenError, Unsupported
+from hlsgen.frontends.load import load_protobuf
 from hlsgen.ir.graph import Node
 from hlsgen.ir.model import Model, ModelOp, ModelType
 from hlsgen.ops.model import movement, pool, reduce
@@ -22,6 +23,7 @@ from hlsgen.ops.model.quantize import Dequantize, Quantize
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.sim import batch, model_eval
 from hlsgen.sim.parts import variable
+from hlsgen.sim.substitute import standard
 
 Array = NDArray[Any]
 
@@ -52,18 +54,18 @@ def reference(model: Model, feeds: Mapping[str, Array], path: Path | None = None
 def _onnxruntime(model: Model, feeds: Mapping[str, Array], path: Path) -> dict[str, Array] | None:
     """None where onnxruntime is absent or refuses the file."""
     try:
-        import onnx
         import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
     except ImportError:
         return None
     try:
-        proto: Any = onnx.load(path)
+        proto: Any = standard(load_protobuf(path)[0], model)
         names = _expose(proto, model)
-        options: Any = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        runtime: Any = onnxruntime
+        options = runtime.SessionOptions()
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        session: Any = onnxruntime.InferenceSession(
+        session = runtime.InferenceSession(
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         return _run(model, session, feeds, names)

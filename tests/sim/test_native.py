@@ -29,7 +29,9 @@ from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.reshape import Reshape
 from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.model.elementwise import Fn
-from hlsgen.sim.host import codes_of
+from hlsgen.ops.model.softmax import Softmax
+from hlsgen.sim.epilogue import shortened
+from hlsgen.sim.host import codes_of, outputs_of
 from hlsgen.sim.native import NativeEngine, compile_native, machine, source, unavailable
 from hlsgen.sim.native_plan import Machine
 from hlsgen.sim.native_stairs import Line, Lines, Lookup, Walk, fit, fit_line
@@ -368,3 +370,19 @@ def test_quick_prologue_is_exact(rounding: Rounding, factor: float) -> None:
 def test_other_prologues_take_the_slow_way(rounding: Rounding) -> None:
     factor = 1.0 if rounding is Rounding.FLOOR else 3.0
     assert quick_codes(prologue(rounding, factor, 0), {"x": np.zeros((1, 6))}) is None
+
+
+@pytest.mark.parametrize("scale", [Fraction(1, 2048), Fraction(3, 8), Fraction(1, 3)])
+def test_shortened_epilogue_gives_the_same_numbers(scale: Fraction) -> None:
+    offset = np.array([Fraction(-3, 16), Fraction(5), Fraction(1, 64)], dtype=object)
+    leaf = tree.Leaf("y", (1, 3))
+    scaled = tree.mul(leaf, tree.Param.of(np.array(scale, dtype=object)))
+    e = tree.add(scaled, tree.Param.of(offset.reshape(1, 3)))
+    whole = tree.Host(Softmax(1, False), (e,), (1, 3))
+    codes = {"y": np.random.default_rng(0).integers(-(1 << 20), 1 << 20, (50, 1, 3))}
+    for expr in (e, whole):
+        quick, known = shortened(expr, codes)
+        assert (quick is expr) == (scale == Fraction(1, 3))
+        np.testing.assert_array_equal(outputs_of(quick, known), outputs_of(expr, codes))
+    huge = {"y": np.full((1, 1, 3), 1 << 53)}
+    assert shortened(e, huge)[0] is e

@@ -42,7 +42,7 @@ def product(a: Array, b: Array) -> Array:
 
 def held(values: Array, dtype: Any) -> Array:
     """Integers as int64, or as Python ints where `dtype` says so."""
-    return field.to_object(values) if dtype == object else values
+    return field.to_object(values) if np.dtype(dtype).kind == "O" else values
 
 
 def _top(values: Array) -> int:

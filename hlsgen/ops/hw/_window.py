@@ -47,9 +47,13 @@ class Window:
         """The tensor with its border filled in; leading axes untouched."""
         if not self.padded:
             return x
-        lead = [(0, 0)] * (x.ndim - len(self.kernel))
-        spatial = list(zip(self.pads_begin, self.pads_end, strict=True))
-        return np.pad(x, lead + spatial, constant_values=value)
+        rank = len(self.kernel)
+        ends = zip(self.pads_begin, x.shape[x.ndim - rank :], self.pads_end, strict=True)
+        shape = (*x.shape[: x.ndim - rank], *(b + n + e for b, n, e in ends))
+        y = np.full(shape, value, dtype=x.dtype)  # np.pad would put numpy scalars among objects
+        ends = zip(self.pads_begin, x.shape[x.ndim - rank :], strict=True)
+        y[(..., *(slice(b, b + n) for b, n in ends))] = x
+        return y
 
     def view(self, padded: Array) -> Array:
         """All windows as a view (..., *output, *kernel) of the padded tensor; nothing is copied."""

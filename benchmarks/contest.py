@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,8 @@ def blas() -> str:
 
 def peer(python: str, script: str, *arguments: str) -> dict[str, Any]:
     """What benchmarks/peers/<script> prints as JSON, or {"skipped": reason}."""
+    if shutil.which(python) is None:
+        return {"skipped": f"{script} skipped: no {python}; --peer-python names a Python with it"}
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [python, str(HERE / "peers" / script), *arguments],

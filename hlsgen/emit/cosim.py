@@ -131,7 +131,7 @@ def _literal(key: str, value: object, store: _Store) -> str:
     if isinstance(value, np.ndarray):
         return store.put(key, value)
     if isinstance(value, tuple):
-        items = regard("tuple[Any, ...]", value)
+        items = regard("tuple[Any, ...]", value)  # pyright: ignore[reportUnknownArgumentType]
         if any(isinstance(v, np.ndarray) for v in items):
             texts = [_literal(f"{key}.{i}", v, store) for i, v in enumerate(items)]
             return f"[{', '.join(texts)}]"

@@ -290,12 +290,22 @@ def substitute(e: Expr, old: Leaf, new: Expr) -> Expr:
 def apply(fn: Fn | Rounding, *args: Expr) -> Expr:
     """fn(args); constants are folded where that is exact and cheap."""
     shape = tuple(int(n) for n in np.broadcast_shapes(*(a.shape for a in args)))
+    for a, other in (args, args[::-1]) if fn in (Fn.MAX, Fn.MIN) else ():
+        if a.shape == shape and _is_endless(other, fn):
+            return a
     params = [a.values for a in args if isinstance(a, Param)]
     if len(params) == len(args) and isinstance(fn, Fn):
         folded = fold_constants(fn, params)
         if folded is not None:
             return Param(folded, shape)
     return Apply(fn, args, shape)
+
+
+def _is_endless(e: Expr, fn: Fn | Rounding) -> bool:
+    """Whether this constant limits nothing: minus infinity for a maximum."""
+    if not isinstance(e, Param) or e.values.dtype.kind != "f":
+        return False
+    return bool((np.isneginf if fn is Fn.MAX else np.isposinf)(e.values).all())
 
 
 def add(a: Expr, b: Expr) -> Expr:

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ from hlsgen.errors import HlsgenError, OptionError, ToolMissing, Unsupported
 from hlsgen.ir.hw import HwGraph
 from hlsgen.sim.native_plan import CTYPES, Machine, Program
 from hlsgen.sim.native_steps import program
+from hlsgen.sim.run import run_graph
 
 Array = NDArray[Any]
+Engine = Callable[[Mapping[str, Array]], dict[str, Array]]
 
 # No fused product and sum unless a function asks for it: staircases were proved with plain ones.
 FLAGS = (
@@ -101,10 +103,7 @@ def compile_native(text: str) -> Path:
     target = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
     if target.is_file():
         return target
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix="new-", suffix=".so")
-    os.close(handle)
-    fresh = Path(name)
+    fresh = _fresh(folder)
     try:
         done = subprocess.run(
             [*command, "-x", "c++", "-", "-o", str(fresh)],
@@ -117,6 +116,18 @@ def compile_native(text: str) -> Path:
     finally:
         fresh.unlink(missing_ok=True)
     return target
+
+
+def _fresh(folder: Path) -> Path:
+    """An empty file of a name of its own beside the finished ones."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, prefix="new-", suffix=".so")
+    except OSError as error:
+        reason = f"{folder}: {error.strerror}"
+        raise HlsgenError(f"cannot keep the native simulation in {reason}") from error
+    os.close(handle)
+    return Path(name)
 
 
 @cache
@@ -145,8 +156,7 @@ class NativeEngine:
         compiler()
         self.graph = graph
         self.program = program(graph, machine())
-        library = ctypes.CDLL(str(compile_native(source(self.program))))
-        self._call = library.hlsgen_run
+        self._call = _loaded(compile_native(source(self.program))).hlsgen_run
         self._call.restype = ctypes.c_int64
         self._call.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64]
         self._params = _pointers(self.program.params)
@@ -189,6 +199,21 @@ class NativeEngine:
             if self._idle:
                 return self._idle.pop()
         return np.zeros(self.program.memory + 64, dtype=np.uint8)
+
+
+def fastest(graph: HwGraph) -> tuple[Engine, str]:
+    """The native engine, or the one in numpy and the reason why."""
+    try:
+        return NativeEngine(graph).run, ""
+    except HlsgenError as error:
+        return lambda codes: run_graph(graph, codes), error.message
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise HlsgenError(f"cannot load the native simulation {path}: {error}") from error
 
 
 def _pointers(arrays: Any) -> Any:

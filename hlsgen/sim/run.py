@@ -33,7 +33,7 @@ def run_graph(
     size = max((t.size for t in graph.types.values()), default=1)
     chunk = max(1, CHUNK_BYTES // (4 * max(size, 1)))
     results: dict[str, Array] = {}
-    for start in range(0, count, chunk):
+    for start in range(0, max(count, 1), chunk):
         stop = min(start + chunk, count)
         part = {k: v[start:stop] if v.shape[0] == count else v for k, v in codes.items()}
         for name, value in _run_chunk(graph, part, keep).items():

@@ -32,7 +32,7 @@ from hlsgen.ops.model.elementwise import Fn
 from hlsgen.ops.model.softmax import Softmax
 from hlsgen.sim.epilogue import shortened
 from hlsgen.sim.host import codes_of, outputs_of
-from hlsgen.sim.native import NativeEngine, compile_native, machine, source, unavailable
+from hlsgen.sim.native import NativeEngine, compile_native, fastest, machine, source, unavailable
 from hlsgen.sim.native_plan import Machine
 from hlsgen.sim.native_stairs import Line, Lines, Lookup, Walk, fit, fit_line
 from hlsgen.sim.native_steps import program
@@ -296,6 +296,15 @@ def test_inputs_out_of_range_are_refused() -> None:
 
 
 @needs_compiler
+def test_a_cache_that_cannot_be_written_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert "cannot keep the native simulation" in fastest(network(4, 9))[1]
+
+
+@needs_compiler
 def test_one_engine_serves_several_threads() -> None:
     graph = network(4, 9)
     engine = NativeEngine(graph)
@@ -338,6 +347,10 @@ def test_without_a_compiler_the_reason_is_said(
     assert "install g++" in (unavailable(graph) or "")
     with pytest.raises(ToolMissing, match="install g\\+\\+"):
         NativeEngine(graph)
+    run, reason = fastest(graph)
+    codes = feeds(graph, 5)
+    assert "install g++" in reason
+    np.testing.assert_array_equal(run(codes)["v6"], meaning(graph, codes)["v6"])
 
 
 def test_widths_beyond_64_bits_are_refused_with_the_reason() -> None:

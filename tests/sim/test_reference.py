@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hlsgen.ops.model.quantize import Quantize
 from hlsgen.sim.explain import exact_layers
 from hlsgen.sim.pointwise import Pointwise
 from hlsgen.sim.reference import PRIMITIVES, RUNTIME, float32, reference
@@ -29,10 +30,27 @@ def test_runtime_runs_what_it_can(tmp_path: Path):
         assert np.array_equal(found.values[name], mine[name])
 
 
-def test_primitives_where_the_runtime_cannot(tmp_path: Path):
+def test_foreign_operators_become_primitives_for_the_runtime(tmp_path: Path):
+    """QONNX files run in onnxruntime, their quantisers written out."""
+    pytest.importorskip("onnxruntime")
     path = tmp_path / "model.onnx"
     net = small.bare(path)
-    assert reference(net.model, small.inputs(net, 3, 1.0), path).engine == PRIMITIVES
+    feeds = small.inputs(net, 40, 1.0)
+    found = reference(net.model, feeds, path)
+    assert found.engine == RUNTIME
+    mine = float32(net.model, feeds)
+    codes = [n.output for n in net.model.nodes if isinstance(n.op, Quantize)]
+    assert len(codes) == 2
+    for name in (*codes, "wq"):
+        assert np.array_equal(found.values[name], mine[name])
+    assert np.allclose(found.values["m"], mine["m"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_that_cannot_run_is_evaluated_here(tmp_path: Path):
+    net = small.powers_of_two(tmp_path / "model.onnx")
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    assert reference(net.model, small.inputs(net, 3, 1.0), broken).engine == PRIMITIVES
 
 
 def test_without_the_file_primitives_are_evaluated(tmp_path: Path):

@@ -34,6 +34,7 @@ Io = Literal["parallel", "stream"]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Inputs = Annotated[list[str] | None, Parameter(name="--input", negative="")]
 Shapes = Annotated[list[str] | None, Parameter(name="--shape", negative="")]
+Scales = Annotated[Path | None, Parameter(name="--static-scales")]
 
 
 @app.command
@@ -48,6 +49,7 @@ def build(
     top: str = "",
     input_: Inputs = None,
     shape: Shapes = None,
+    static_scales: Scales = None,
     samples: int = 8,
     seed: int = 0,
     csim: bool = True,
@@ -73,6 +75,8 @@ def build(
         Format of a network input, NAME=uint8 or NAME='fixed<16,6>'; repeat for several.
     shape
         Sizes of a network input with free dimensions, NAME=1x3x32x32.
+    static_scales
+        An npz file with scales and zero points for tensors that the file quantises dynamically.
     samples
         How many test vectors the project carries.
     seed
@@ -84,7 +88,9 @@ def build(
     """
     from hlsgen.build.project import build as run
 
-    options = _options(board, io, clock_ns, top, input_, shape, samples, seed, csim=csim)
+    options = _options(
+        board, io, clock_ns, top, input_, shape, static_scales, samples, seed, csim=csim
+    )
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
     _notes(built.network)
@@ -115,6 +121,7 @@ def simulate(
     engine: Engine = "python",
     io: Io = "parallel",
     shape: Shapes = None,
+    static_scales: Scales = None,
     json_: Json = False,
 ) -> int:
     """Run a model's integers on arrays.
@@ -133,6 +140,8 @@ def simulate(
         Which hardware csim runs.
     shape
         Sizes of a network input with free dimensions, NAME=1x3x32x32.
+    static_scales
+        An npz file with scales and zero points for tensors that the file quantises dynamically.
     json_
         Print a summary as JSON.
     """
@@ -144,7 +153,7 @@ def simulate(
     if len(files) != 1:
         raise OptionError("simulate needs --input X.npz, one file")
     arrays = _load(files[0])
-    project = _open(model, formats, shape, io, arrays)
+    project = _open(model, formats, shape, static_scales, io, arrays)
     network = project.network
     feeds = feeds_of(network, arrays)
     codes = _engine(engine, project)(input_codes(network, feeds))
@@ -169,6 +178,7 @@ def verify(
     engine: Engine = "python",
     io: Io = "parallel",
     shape: Shapes = None,
+    static_scales: Scales = None,
     json_: Annotated[str | None, Parameter(name="--json")] = None,
 ) -> int:
     """Compare an engine with the model's reference, element by element.
@@ -191,6 +201,8 @@ def verify(
         Which hardware csim runs.
     shape
         Sizes of a network input with free dimensions, NAME=1x3x32x32.
+    static_scales
+        An npz file with scales and zero points for tensors that the file quantises dynamically.
     json_
         Write the result to this file as JSON ('-' prints it).
     """
@@ -200,7 +212,7 @@ def verify(
 
     files, formats = _split_inputs(input_)
     arrays = _load(files[0]) if files else None
-    project = _open(model, formats, shape, io, arrays)
+    project = _open(model, formats, shape, static_scales, io, arrays)
     network = project.network
     feeds = random_feeds(network, samples, seed) if arrays is None else feeds_of(network, arrays)
     expected = None if expect is None else _load(expect)
@@ -224,6 +236,7 @@ def inspect(
     *,
     input_: Inputs = None,
     shape: Shapes = None,
+    static_scales: Scales = None,
     json_: Json = False,
 ) -> int:
     """Show what a model is: dialect, layers, formats, ranges; what would not convert and why.
@@ -236,15 +249,17 @@ def inspect(
         Format of a network input, NAME=uint8.
     shape
         Sizes of a network input with free dimensions, NAME=1x3x32x32.
+    static_scales
+        An npz file with scales and zero points for tensors that the file quantises dynamically.
     json_
         Print everything as JSON.
     """
     from hlsgen.report.inspect import inspected
 
-    _, formats = _split_inputs(input_)
-    options = _options("ultra96v2", "parallel", 0.0, "", input_, shape, 0, 0, csim=False)
+    options = _options(
+        "ultra96v2", "parallel", 0.0, "", input_, shape, static_scales, 0, 0, csim=False
+    )
     result = inspected(model, options)
-    del formats
     if json_:
         _print_json(result.to_json())
     else:
@@ -287,7 +302,7 @@ def boards(name: str = "", /, *, json_: Json = False) -> int:
 
 def _options(
     board: str, io: str, clock_ns: float, top: str, inputs: list[str] | None,
-    shapes: list[str] | None, samples: int, seed: int, *, csim: bool,
+    shapes: list[str] | None, scales: Path | None, samples: int, seed: int, *, csim: bool,
 ) -> BuildOptions:  # fmt: skip
     from hlsgen.build.project import BuildOptions
     from hlsgen.emit.hls import Io
@@ -299,8 +314,9 @@ def _options(
         raise OptionError(f"--samples must not be negative, got {samples}")
     if clock_ns < 0:
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
+    static = {} if scales is None else _load(scales)
     return BuildOptions(
-        board, Io(io), clock_ns, top, formats, _shapes(shapes), max(samples, 1), seed, csim
+        board, Io(io), clock_ns, top, formats, _shapes(shapes), static, max(samples, 1), seed, csim
     )
 
 
@@ -364,7 +380,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _open(
-    model: Path, formats: dict[str, Any], shapes: list[str] | None, io: str,
+    model: Path, formats: dict[str, Any], shapes: list[str] | None, scales: Path | None, io: str,
     arrays: Mapping[str, Any] | None,
 ) -> Project:  # fmt: skip
     """A project folder as it was built, or a model file lowered now."""
@@ -372,10 +388,11 @@ def _open(
     from hlsgen.emit.hls import Io
 
     if model.is_dir():
-        if formats or shapes:
+        if formats or shapes or scales:
             raise OptionError(f"{model} is a project: its formats and shapes were fixed by build")
         return open_project(model)
-    options = BuildOptions(io=Io(io), inputs=formats, shapes=_shapes(shapes))
+    static = {} if scales is None else _load(scales)
+    options = BuildOptions(io=Io(io), inputs=formats, shapes=_shapes(shapes), static_scales=static)
     return Project(model, load_network(model, options, arrays=arrays), options)
 
 

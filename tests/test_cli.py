@@ -232,3 +232,18 @@ def test_importing_the_command_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_dynamic_scales_are_refused_unless_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ROOT.parent / "shared/corpus/ptq_qopdyn_mnist8/model.onnx"
+    if not model.is_file():
+        pytest.skip("../shared/corpus is not here")
+    assert "--static-scales" in refused(capsys, 2, "verify", model, "--samples", 2)
+    names = ("Input3", "Pooling66_Output_0", "Pooling160_Output_0_reshape0")
+    arrays = {f"{n}_scale": np.float32(2) for n in names}
+    arrays |= {f"{n}_zero_point": np.uint8(128) for n in names}
+    np.savez(tmp_path / "s.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    assert run("verify", model, "--samples", 2, "--static-scales", tmp_path / "s.npz") == 0
+    assert "0 wrong" in capsys.readouterr().out.replace("\n", " ")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,16 +111,19 @@ def _ends(a: Interval) -> tuple[Array, ...]:
 
 
 def add(a: Interval, b: Interval) -> Interval:
+    """a + b."""
     if a.is_point and b.is_point:
         return _directed(*_sum(a.lo, b.lo))
     return Interval(_low_high(*_sum(a.lo, b.lo))[0], _low_high(*_sum(a.hi, b.hi))[1])
 
 
 def neg(a: Interval) -> Interval:
+    """-a."""
     return Interval.point(-a.lo) if a.is_point else Interval(-a.hi, -a.lo)
 
 
 def sub(a: Interval, b: Interval) -> Interval:
+    """a - b."""
     return add(a, neg(b))
 
 
@@ -180,27 +182,32 @@ def _by_signed(
 
 
 def maximum(a: Interval, b: Interval) -> Interval:
+    """max(a, b)."""
     if a.is_point and b.is_point:
         return Interval.point(np.maximum(a.lo, b.lo))
     return Interval(np.maximum(a.lo, b.lo), np.maximum(a.hi, b.hi))
 
 
 def minimum(a: Interval, b: Interval) -> Interval:
+    """min(a, b)."""
     return neg(maximum(neg(a), neg(b)))
 
 
 def absolute(a: Interval) -> Interval:
+    """|a|."""
     either = maximum(a, neg(a))
     return either if a.is_point else maximum(either, Interval.point(np.zeros(())))
 
 
 def rounded(a: Interval, mode: Rounding) -> Interval:
+    """The integers that rounding may give."""
     if a.is_point:
         return Interval.point(round_array(a.lo, mode))
     return Interval(round_array(a.lo, mode), round_array(a.hi, mode))
 
 
 def sign(a: Interval) -> Interval:
+    """-1, 0 or 1."""
     low = np.sign(a.lo)
     return Interval.point(low) if a.is_point else Interval(low, np.sign(a.hi))
 
@@ -211,10 +218,12 @@ def greater_equal(a: Interval, b: Interval) -> Interval:
 
 
 def greater(a: Interval, b: Interval) -> Interval:
+    """1 where a > b, 0 where a <= b, [0, 1] where undecided."""
     return _truth(a.lo > b.hi, a.hi > b.lo)
 
 
 def equal(a: Interval, b: Interval) -> Interval:
+    """1 where a = b, 0 where a and b differ, [0, 1] where undecided."""
     same_points = (a.lo == a.hi) & (b.lo == b.hi) & (a.lo == b.lo)
     return _truth(same_points, (a.lo <= b.hi) & (b.lo <= a.hi))
 
@@ -226,6 +235,7 @@ def _truth(certain: NDArray[np.bool_], possible: NDArray[np.bool_]) -> Interval:
 
 
 def where(condition: Interval, a: Interval, b: Interval) -> Interval:
+    """a where the condition is 1, b where it is 0, their hull where it is [0, 1]."""
     yes, no = condition.lo >= 1, condition.hi <= 0
     if a.is_point and b.is_point and bool(np.all(yes | no)):
         return Interval.point(np.where(yes, a.lo, b.lo))

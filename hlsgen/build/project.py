@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.declared import Declared, parse_format
@@ -34,6 +36,7 @@ from hlsgen.sim.verify import Engine, Verification, verify
 Array = NDArray[Any]
 Stage = Callable[[str, float], None]  # what is being done, and which share of it is done
 MARKER = "project.json"
+SCALES = "static_scales.npz"
 DEFAULT_BOARD = "ultra96v2"
 
 
@@ -41,8 +44,9 @@ DEFAULT_BOARD = "ultra96v2"
 class BuildOptions:
     """How a project is made; nothing here changes a result bit.
 
-    `inputs` declares formats of network inputs, `shapes` fixes free dimensions; `clock_ns` 0 takes
-    the board's; `samples` is how many test vectors the project carries.
+    `inputs` declares formats of network inputs, `shapes` fixes free dimensions, `static_scales`
+    replaces scales and zero points that the file computes at run time; `clock_ns` 0 takes the
+    board's; `samples` is how many test vectors the project carries.
     """
 
     board: str = DEFAULT_BOARD
@@ -51,6 +55,7 @@ class BuildOptions:
     top: str = ""
     inputs: Mapping[str, Declared] = field(default_factory=dict[str, Declared])
     shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
+    static_scales: Mapping[str, Array] = field(default_factory=dict[str, Array])
     samples: int = 8
     seed: int = 0
     csim: bool = True
@@ -81,7 +86,7 @@ def load_network(
     An input that nobody declared takes a default format, wide enough for the arrays.
     """
     observe("reading", 0.0)
-    read = read_model(model, shapes=options.shapes)
+    read = read_model(model, shapes=options.shapes, overrides=options.static_scales)
     observe("lowering", 0.0)
     return lower(
         read,
@@ -120,6 +125,8 @@ def build(
     codes = input_codes(network, feeds)
     files |= vector_files(network.graph, codes, run_graph(network.graph, codes))
     files["model.onnx"] = model.read_bytes()
+    if options.static_scales:
+        files[SCALES] = _archive(options.static_scales)
     with _staged(folder) as stage:
         _write(stage, files)
         engines: dict[str, Engine] = {"python": partial(run_graph, network.graph)}
@@ -131,6 +138,12 @@ def build(
         _finish(stage, verification, options)
         _publish(stage, folder)
     return Built(folder, network, verification, time.perf_counter() - started)
+
+
+def _archive(arrays: Mapping[str, Array]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    return buffer.getvalue()
 
 
 def _hls_options(options: BuildOptions, board: Board) -> HlsOptions:
@@ -248,8 +261,16 @@ def open_project(folder: Path) -> Project:
         top=recorded["top"],
         inputs={n: parse_format(f) for n, f in recorded.get("inputs", {}).items()},
         shapes={n: tuple(s) for n, s in recorded.get("shapes", {}).items()},
+        static_scales=_scales(folder / SCALES),
     )
     return Project(folder, load_network(folder / "model.onnx", options), options)
+
+
+def _scales(path: Path) -> dict[str, Array]:
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def csim_engine(project: Project) -> Engine:

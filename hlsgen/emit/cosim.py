@@ -129,7 +129,7 @@ def _bound(op: HwOp, inputs: tuple[IntType, ...]) -> int | None:
 
 def _literal(key: str, value: object, store: _Store) -> str:
     if isinstance(value, np.ndarray):
-        return store.put(key, value)
+        return store.put(key, regard("Array", value))  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(value, tuple):
         items = regard("tuple[Any, ...]", value)  # pyright: ignore[reportUnknownArgumentType]
         if any(isinstance(v, np.ndarray) for v in items):

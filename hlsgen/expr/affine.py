@@ -71,7 +71,7 @@ def peel(e: Expr) -> tuple[Expr, Expr, Expr] | None:
 
 
 def linear_terms(e: Expr) -> tuple[list[tuple[Expr, Expr]], Expr]:
-    """([(atom, weight)], constant) with e = sum of weight * atom + constant; atoms are not affine."""
+    """([(atom, weight)], constant): e = sum of weight * atom + constant; no atom is affine."""
     terms: list[tuple[Expr, Expr]] = []
     constant: Expr = ZERO
     stack: list[tuple[Expr, Expr]] = [(e, ONE)]
@@ -96,8 +96,10 @@ def linear_terms(e: Expr) -> tuple[list[tuple[Expr, Expr]], Expr]:
     return terms, constant
 
 
-_RISING = {Fn.EXP, Fn.LOG, Fn.ERF, Fn.SIGMOID, Fn.TANH, Fn.SOFTPLUS, Fn.SQRT, Fn.SIGN}
-_RISING |= {Fn.FLOOR, Fn.CEIL, Fn.ROUND, Fn.TRUNC}
+_RISING = frozenset(
+    {Fn.EXP, Fn.LOG, Fn.ERF, Fn.SIGMOID, Fn.TANH, Fn.SOFTPLUS, Fn.SQRT, Fn.SIGN}
+    | {Fn.FLOOR, Fn.CEIL, Fn.ROUND, Fn.TRUNC}
+)
 _BOTH_RISE = {Fn.MAX, Fn.MIN, Fn.ADD, Fn.AND, Fn.OR}
 _FIRST_RISES = {Fn.SUB, Fn.GREATER, Fn.GREATER_EQUAL}
 

@@ -124,7 +124,9 @@ def _rounded(s: Clipped | None, mode: Rounding) -> Clipped | None:
     if s is None or s.mode is not None:  # already whole
         return s
     low, high = (
-        None if v is None else np.array([Fraction(round_fraction(f, mode)) for f in v], dtype=object)
+        None
+        if v is None
+        else np.array([Fraction(round_fraction(f, mode)) for f in v], dtype=object)
         for v in (s.low, s.high)
     )
     return Clipped(s.slope, s.offset, low, high, mode)

@@ -168,7 +168,7 @@ def pairwise_gcd(fields: list[Array]) -> Array:
 
 
 def dyadic(values: NDArray[np.float64]) -> tuple[Array, Fraction]:
-    """(integers, unit) with values = integers * unit, unit the greatest power of two that does it."""
+    """(integers, unit): values = integers * unit, unit the greatest power of two that does it."""
     nonzero = values[values != 0]
     if nonzero.size == 0:
         return np.zeros(values.shape, np.int64), Fraction(1)

@@ -140,7 +140,26 @@ def _whole_power(a: Interval, n: int) -> Interval:
     return result
 
 
-_FUNCTIONS: dict[Fn, Callable[..., Interval]] = {
+_ROUNDINGS = {
+    Fn.FLOOR: Rounding.FLOOR,
+    Fn.CEIL: Rounding.CEIL,
+    Fn.ROUND: Rounding.HALF_EVEN,
+    Fn.TRUNC: Rounding.ZERO,
+}
+_UNARY: dict[Fn, Callable[[Interval], Interval]] = {
+    Fn.NOT: lambda a: iv.sub(_ONE, _true(a)),
+    Fn.NEG: iv.neg,
+    Fn.ABS: iv.absolute,
+    Fn.SIGN: iv.sign,
+    Fn.SQRT: iv.sqrt,
+    Fn.EXP: iv.exp,
+    Fn.LOG: iv.log,
+    Fn.ERF: iv.erf,
+    Fn.SIGMOID: iv.sigmoid,
+    Fn.TANH: iv.tanh,
+    Fn.SOFTPLUS: iv.softplus,
+}
+_BINARY: dict[Fn, Callable[[Interval, Interval], Interval]] = {
     Fn.ADD: iv.add,
     Fn.SUB: iv.sub,
     Fn.MUL: iv.mul,
@@ -158,22 +177,6 @@ _FUNCTIONS: dict[Fn, Callable[..., Interval]] = {
     Fn.AND: lambda a, b: iv.minimum(_true(a), _true(b)),
     Fn.OR: lambda a, b: iv.maximum(_true(a), _true(b)),
     Fn.XOR: lambda a, b: iv.absolute(iv.sub(_true(a), _true(b))),
-    Fn.NOT: lambda a: iv.sub(_ONE, _true(a)),
-    Fn.WHERE: lambda c, a, b: iv.where(_true(c), a, b),
-    Fn.NEG: iv.neg,
-    Fn.ABS: iv.absolute,
-    Fn.SIGN: iv.sign,
-    Fn.SQRT: iv.sqrt,
-    Fn.EXP: iv.exp,
-    Fn.LOG: iv.log,
-    Fn.ERF: iv.erf,
-    Fn.SIGMOID: iv.sigmoid,
-    Fn.TANH: iv.tanh,
-    Fn.SOFTPLUS: iv.softplus,
-    Fn.FLOOR: lambda a: iv.rounded(a, Rounding.FLOOR),
-    Fn.CEIL: lambda a: iv.rounded(a, Rounding.CEIL),
-    Fn.ROUND: lambda a: iv.rounded(a, Rounding.HALF_EVEN),
-    Fn.TRUNC: lambda a: iv.rounded(a, Rounding.ZERO),
 }
 
 
@@ -186,4 +189,10 @@ def function(fn: Fn | Rounding, *args: Interval) -> Interval:
     """Enclosure of one function of enclosures."""
     if isinstance(fn, Rounding):
         return iv.rounded(args[0], fn)
-    return _FUNCTIONS[fn](*args)
+    match args:
+        case (a,):
+            return iv.rounded(a, _ROUNDINGS[fn]) if fn in _ROUNDINGS else _UNARY[fn](a)
+        case (a, b):
+            return _BINARY[fn](a, b)
+        case _:
+            return iv.where(_true(args[0]), args[1], args[2])

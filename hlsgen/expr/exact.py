@@ -30,7 +30,7 @@ class Undecided(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """What a function yields outside of its domain; an error only where the result depends on it."""
+    """The value of a function outside of its domain; an error only where a result needs it."""
 
     reason: str
 

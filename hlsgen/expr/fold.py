@@ -1,4 +1,4 @@
-"""Arithmetic of constants that is done at once: exact, and cheap because they are few or integers."""
+"""Arithmetic of constants that is done at once: exact, and cheap as they are few or integers."""
 
 from __future__ import annotations
 

@@ -180,9 +180,7 @@ class _Search:
             live, turn = live[b[live] - a[live] > 1], turn + 1
         return b
 
-    def _guess(
-        self, a: Array, b: Array, g_a: Array, g_b: Array, target: Array, turn: int
-    ) -> Array:
+    def _guess(self, a: Array, b: Array, g_a: Array, g_b: Array, target: Array, turn: int) -> Array:
         """A place strictly between a and b: by interpolation, every third time in the middle."""
         middle = (a + b) >> 1
         if turn % 3 == 2 or a.dtype == object:

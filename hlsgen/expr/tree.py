@@ -259,7 +259,7 @@ def with_args(e: Expr, args: Sequence[Expr]) -> Expr:
 
 
 def free(e: Expr) -> Expr:
-    """A constant without the shape it was regarded with: it broadcasts anew along its size-1 axes."""
+    """A constant without the shape it was regarded with: it broadcasts anew."""
 
     def change(node: Expr, args: Sequence[Expr]) -> Expr:
         match node:
@@ -323,4 +323,3 @@ def affine(leaf: Expr, scale: Expr, offset: Expr) -> Expr:
     scale, offset = free(scale), free(offset)
     y = leaf if is_number(scale, 1) else mul(leaf, scale)
     return y if is_number(offset, 0) else add(y, offset)
-

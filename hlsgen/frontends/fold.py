@@ -18,6 +18,8 @@ from hlsgen.ops.model.movement import Concat, Pad, Reshape, Take, Transpose
 
 Array = NDArray[np.generic]
 _BYTES = {"int4": 4, "int2": 2, "uint4": 4, "uint2": 2}
+_QDQ = ("QuantizeLinear", "DequantizeLinear")
+_QDQ_OPSET = 21  # means the same as every one before; the evaluator knows none below 19
 
 
 def fold_movement(op: ModelOp, inputs: Sequence[Array]) -> Array | None:
@@ -47,6 +49,8 @@ def run_node(node: Any, feeds: Mapping[str, Array], opsets: Mapping[str, int]) -
     inputs = [helper.make_empty_tensor_value_info(name) for name in feeds]
     outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
     graph = helper.make_graph([node], "constants", inputs, outputs)
+    if node.op_type in _QDQ:
+        opsets = {**opsets, "": max(opsets.get("", 1), _QDQ_OPSET)}
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
     model = helper.make_model(graph, opset_imports=imports)
     try:

@@ -15,7 +15,7 @@ from hlsgen.expr.network import InputPort, Network, OutputPort
 from hlsgen.expr.tree import Apply, Expr, Leaf, Param
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp
-from hlsgen.ir.model import Model
+from hlsgen.ir.model import Model, ModelOp
 from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.model.elementwise import Fn
 from hlsgen.passes.lowering.emission import Builder, NeedsRawInput
@@ -107,7 +107,7 @@ class _Lowering:
                 self.observe(count + 1, len(self.model.nodes))
         return self._network(tuple(self._output(name) for name in self.model.outputs))
 
-    def _node(self, node: Node) -> None:
+    def _node(self, node: Node[ModelOp]) -> None:
         b = self.builder
         b.loc, b.hint = node.loc, node.output
         args = [self.env[name] for name in node.inputs]
@@ -152,8 +152,7 @@ class _Lowering:
 
     def _whole(self, e: Expr) -> Expr:
         a = integer(self.builder, e)
-        y = tree.affine(self._apart(a.leaf), a.scale, a.offset)
-        return y
+        return tree.affine(self._apart(a.leaf), a.scale, a.offset)
 
     def _apart(self, leaf: Leaf) -> Leaf:
         """An output that is an input passes through a node of its own."""
@@ -181,9 +180,7 @@ class _Lowering:
             InputPort(n, tree.sources(b.prologues[n])[0].name, b.prologues[n]) for n in inputs
         )
         origins = tuple(o for o in b.origins if o.value in types)
-        return Network(
-            self.model, graph, ports, outputs, origins, self.rounded, tuple(self.notes)
-        )
+        return Network(self.model, graph, ports, outputs, origins, self.rounded, tuple(self.notes))
 
 
 def _live(nodes: list[Node[HwOp]], wanted: set[str]) -> tuple[Node[HwOp], ...]:

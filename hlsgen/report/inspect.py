@@ -81,7 +81,7 @@ def inspected(path: Path, options: Any) -> Inspection:
     path = path / "model.onnx" if path.is_dir() else path
     model: Model | None = None
     try:
-        model = read_model(path, shapes=options.shapes)
+        model = read_model(path, shapes=options.shapes, overrides=options.static_scales)
         network = lower(model, LowerOptions(options.inputs))
     except HlsgenError as error:
         return Inspection(model, None, error, ())

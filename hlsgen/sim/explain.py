@@ -168,26 +168,20 @@ class Explainer:
         second result is how many elements needed that.
         """
         result = {name: np.zeros(want.shape, bool) for name, want in wanted.items()}
-        last = last_layers(self.model)
-        stages = [(frozenset[str](), False), (last, True), (frozenset(self.exact.codes), True)]
+        dropped = (frozenset[str](), last_layers(self.model), frozenset(self.exact.codes))
         far = 0
-        for dropped, likely in stages:
+        for stage, names in enumerate(dropped):
             rest = [(doubtful[n] & ~result[n]).reshape(self.count, -1) for n in wanted]
             samples = np.flatnonzero(np.logical_or.reduce([r.any(axis=1) for r in rest]))
             if not samples.size:
                 break
-            far = 0
-            for name, y in self._outputs(samples, dropped, likely=likely).items():
-                want = wanted[name][samples]
-                with np.errstate(invalid="ignore"):
-                    fits = np.abs(want - y.value) <= y.error + 1e-30
-                if dropped == self.exact.codes.keys():
+            for name, y in self._outputs(samples, names, likely=stage > 0).items():
+                fits = _within(wanted[name][samples], y)
+                if stage == 2:
                     fits &= self._near(name, wanted[name])[samples]
-                far += int((fits & doubtful[name][samples] & ~result[name][samples]).sum())
+                    far += int((fits & doubtful[name][samples] & ~result[name][samples]).sum())
                 result[name][samples] |= fits
-        else:
-            return result, far
-        return result, 0
+        return result, far
 
     def _near(self, name: str, want: Array) -> Array:
         """Not farther from the reference than its own errors have been seen to reach, twice."""
@@ -204,6 +198,11 @@ class Explainer:
             nodes, samples, lambda _: None, likely=likely, known=known, keep=names
         )
         return ready | {n: found[n] for n in names}
+
+
+def _within(want: Array, y: Real) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.abs(want - y.value) <= y.error + 1e-30
 
 
 class _LayerCheck:

@@ -66,4 +66,5 @@ class Linear(HwOp):
         yield cls((ints(3, -5, 1), ints(1000003)), ints(7, 0, -7)), (x, x)
         yield cls((ints(-1),), ints(2)), (x,)
         yield cls((ints(2), ints(1)), ints(0)), (x, IntType.of((1, 3, 1, 1), 0, 255))
-        yield cls((ints(1 << 45), ints(3)), ints(1)), (IntType.of((1, 3, 2, 4), -(1 << 30), 1 << 30), x)
+        wide = IntType.of((1, 3, 2, 4), -(1 << 30), 1 << 30)
+        yield cls((ints(1 << 45), ints(3)), ints(1)), (wide, x)

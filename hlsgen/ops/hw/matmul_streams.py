@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hlsgen.errors import ModelError
-from hlsgen.ir import field
 from hlsgen.ir.hw import HwOp, IntArray, IntType
-from hlsgen.ops.hw._exact import accumulator_dtype, integers
+from hlsgen.ops.hw._exact import accumulator_dtype, held, integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +25,9 @@ class MatMulStreams(HwOp):
     def infer(self, *inputs: IntType) -> tuple[IntType, ...]:
         a, b = inputs
         if len(a.shape) < 2 or len(a.shape) != len(b.shape) or a.shape[-1] != b.shape[-2]:
-            raise ModelError(f"matrix product needs (..., I, K) by (..., K, J), got {a.shape}, {b.shape}")
+            raise ModelError(
+                f"matrix product needs (..., I, K) by (..., K, J), got {a.shape}, {b.shape}"
+            )
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         shape = tuple(int(n) for n in (*lead, a.shape[-2], b.shape[-1]))
         lo, hi = self._term(a, b)
@@ -48,7 +49,7 @@ class MatMulStreams(HwOp):
         lo, hi = self._term(*types)
         dtype = accumulator_dtype(max(-lo, hi, 0) * types[0].shape[-1])
         a, b = (
-            (field.to_object(x) - zero).astype(dtype) if dtype == object else (x - zero).astype(dtype)
+            (held(x, dtype) - zero).astype(dtype)
             for x, zero in zip(inputs, self.zeros, strict=True)
         )
         return (integers(a @ b),)

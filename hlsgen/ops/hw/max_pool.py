@@ -58,13 +58,16 @@ class MaxPool(HwOp):
 
     @classmethod
     def samples(cls) -> Iterator[tuple[HwOp, tuple[IntType, ...]]]:
-        yield cls(Window((2, 2), (2, 2), (1, 1), (0, 0), (0, 0))), (
-            IntType.of((1, 3, 6, 4), -8, 7),
+        yield (
+            cls(Window((2, 2), (2, 2), (1, 1), (0, 0), (0, 0))),
+            (IntType.of((1, 3, 6, 4), -8, 7),),
         )
-        yield cls(Window((3, 2), (2, 1), (1, 2), (1, 0), (1, 1))), (
-            IntType.of((1, 2, 5, 6), 3, 90),
+        yield (
+            cls(Window((3, 2), (2, 1), (1, 2), (1, 0), (1, 1))),
+            (IntType.of((1, 2, 5, 6), 3, 90),),
         )
         per_channel = field.field_of(np.array([-9, 0]).reshape(1, 2, 1), 3)
-        yield cls(Window((3,), (2,), (1,), (1,), (1,))), (
-            IntType.of((1, 2, 8), per_channel, per_channel + 7),
+        yield (
+            cls(Window((3,), (2,), (1,), (1,), (1,))),
+            (IntType.of((1, 2, 8), per_channel, per_channel + 7),),
         )

@@ -16,6 +16,8 @@ from hlsgen.ops.hw._exact import held
 
 
 class Reduction(StrEnum):
+    """What becomes of the elements along the axes."""
+
     SUM = "sum"
     MAX = "max"
     MIN = "min"

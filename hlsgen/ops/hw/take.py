@@ -15,7 +15,7 @@ from hlsgen.ir.hw import HwOp, IntArray, IntType
 class Take(HwOp):
     """y[..., i, ...] = x[..., indices[i], ...] along `axis`.
 
-    Source: ONNX Gather-13, Slice-13, Split-18, Expand-13, Tile-13, Resize-19 (nearest) along one axis.
+    Source: ONNX Gather-13, Slice-13, Split-18, Expand-13, Tile-13, Resize-19 (nearest), one axis.
     """
 
     axis: int

@@ -113,4 +113,3 @@ def whole(values: Array) -> Array:
     out = np.empty(values.shape, dtype=object)
     out.flat[:] = [int(v) for v in values.flat]
     return fields.compress(fields.to_int64(out))
-

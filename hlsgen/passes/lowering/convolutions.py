@@ -82,9 +82,7 @@ def _repeated(unit: Expr, rank: int, times: int) -> Expr:
     """A per-channel unit of the input of a depthwise convolution, for each of its outputs."""
     if times == 1:
         return unit
-    return map_fields(
-        unit, rank, lambda v: np.repeat(v, times, axis=1) if v.shape[1] > 1 else v
-    )
+    return map_fields(unit, rank, lambda v: np.repeat(v, times, axis=1) if v.shape[1] > 1 else v)
 
 
 def _offset_map(a: Affine, values: Array, window: Window, group: int, repeat: int) -> Expr:
@@ -132,8 +130,6 @@ def transposed(b: Builder, x: Expr, w: Expr, op: model.ConvTranspose) -> Expr:
     return y
 
 
-
-
 def _turned(values: Array, group: int) -> Array:
     """(C, O/g, *k) to (O, C/g, *k) with the kernel reversed."""
     c, o = values.shape[:2]
@@ -156,9 +152,7 @@ def _transposed_window(
     begin = [d * (k - 1) - p for d, k, p in zip(op.dilations, kernel, op.pads_begin, strict=True)]
     end = [
         d * (k - 1) - p + extra
-        for d, k, p, extra in zip(
-            op.dilations, kernel, op.pads_end, op.output_padding, strict=True
-        )
+        for d, k, p, extra in zip(op.dilations, kernel, op.pads_end, op.output_padding, strict=True)
     ]
     ones = (1,) * len(kernel)
     window = Window(

@@ -44,7 +44,7 @@ class Builder:
     approximate: dict[str, Approximation] = field(default_factory=dict[str, Approximation])
     integers: dict[int, tuple[Expr, Affine]] = field(default_factory=dict[int, Any])
     sums: dict[int, tuple[Expr, Expr]] = field(default_factory=dict[int, Any])
-    loc: Loc = Loc("")
+    loc: Loc = field(default_factory=lambda: Loc(""))
     hint: str = "value"
     _known: dict[tuple[Any, ...], tuple[Leaf, ...]] = field(default_factory=dict[Any, Any])
 

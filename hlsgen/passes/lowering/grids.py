@@ -95,9 +95,7 @@ def multiplied(b: Builder, x: Affine, y: Affine) -> Affine:
 
 def clamped(b: Builder, fn: Fn, a: Affine, limit: Expr) -> Affine:
     """max or min of a tensor with a constant, on a grid that holds the constant."""
-    scale, offset, bound = (
-        rational(v, "a clip", a.rank) for v in (a.scale, a.offset, limit)
-    )
+    scale, offset, bound = (rational(v, "a clip", a.rank) for v in (a.scale, a.offset, limit))
     unit = constant.pairwise_gcd([scale, offset, bound])
     # a positive unit keeps the order; regrid folds a negative scale into its factor
     leaf = regrid(b, a.leaf, scale, offset, unit)
@@ -111,4 +109,3 @@ def clamped(b: Builder, fn: Fn, a: Affine, limit: Expr) -> Affine:
     else:
         op = Clamp(fields.to_int64(np.minimum(fields.to_object(code), lo)), code)
     return Affine.compact(b.emit(op, leaf), Param.of(unit), ZERO)
-

@@ -1,4 +1,4 @@
-"""How network inputs enter: declared formats, integer types, and formats that have to be assumed."""
+"""How network inputs enter: declared formats, integer types, and formats that are assumed."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def _number(value: int) -> Param:
 def _on_grid(b: Builder, e: Expr) -> Affine:
     """A real-valued function of one tensor without a quantiser: exact integers in some unit."""
     match e:
-        case Apply(fn=Fn.ADD | Fn.SUB | Fn.MUL | Fn.DIV | Fn.NEG) if (step := split_affine(e)):
+        case Apply(fn=Fn.ADD | Fn.SUB | Fn.MUL | Fn.DIV | Fn.NEG) if step := split_affine(e):
             inner, scale, offset = step
             a = integer(b, inner)
             offset = tree.add(tree.mul(scale, a.offset), offset)

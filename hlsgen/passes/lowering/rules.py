@@ -20,7 +20,11 @@ from hlsgen.passes.lowering.quantisers import cast_to, codes_of, counted, quanti
 
 
 def lower_node(
-    b: Builder, op: ModelOp, args: list[Expr], outputs: tuple[ModelType, ...], names: tuple[str, ...]
+    b: Builder,
+    op: ModelOp,
+    args: list[Expr],
+    outputs: tuple[ModelType, ...],
+    names: tuple[str, ...],
 ) -> tuple[Expr, ...]:
     """The expressions of a node's outputs."""
     if any(_stays_on_host(a) for a in args) and not _selects(op):

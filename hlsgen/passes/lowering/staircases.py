@@ -91,13 +91,16 @@ def _merged(steps: tuple[Steps, ...], row: Array) -> tuple[tuple[Steps, ...], Ar
     kept: list[Steps] = []
     target = np.empty(len(steps), dtype=np.int64)
     for i, s in enumerate(steps):
-        key = (s.lo, s.hi, s.first, *(tuple(v.tolist()) for v in (s.t, s.jump) if v.dtype == object))
-        key += tuple(v.tobytes() for v in (s.t, s.jump) if v.dtype != object)
+        key = (s.lo, s.hi, s.first, _content(s.t), _content(s.jump))
         if key not in index:
             index[key] = len(kept)
             kept.append(s)
         target[i] = index[key]
     return tuple(kept), fields.compress(np.asarray(target[row]))
+
+
+def _content(values: Array) -> Any:
+    return tuple(values.tolist()) if values.dtype == object else values.tobytes()
 
 
 def listed(b: Builder, e: Expr) -> Affine | None:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.expr import constant, tree
-
 from hlsgen.expr.tree import Expr, Leaf, Param
 from hlsgen.ir import field as fields
 from hlsgen.ir.hw import IntType
@@ -115,6 +114,3 @@ def _unit(middles: Sequence[Array], types: Sequence[IntType], margin: int) -> Fr
 
 def _log2(v: Fraction) -> float:
     return math.log2(v.numerator) - math.log2(v.denominator) if v else 0.0
-
-
-

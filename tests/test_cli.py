@@ -117,7 +117,7 @@ def test_inspect_shows_layers(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_boards(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("boards") == 0
-    assert "xcu280-fsvh2892-2L-e" in capsys.readouterr().out
+    assert "xcu280" in capsys.readouterr().out
     assert run("boards", "ultra96v2", "--json") == 0
     assert json.loads(capsys.readouterr().out)["boards"][0]["resources"]["dsp"] == 360
     assert "ultra96" in refused(capsys, 2, "boards", "ultra69")
@@ -166,8 +166,7 @@ def test_no_headers_is_status_3(
 ) -> None:
     monkeypatch.delenv("XILINX_HLS", raising=False)
     monkeypatch.setattr("hlsgen.build.headers.find_spec", lambda name: None, raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
-    assert "hls4ml" in refused(capsys, 3, "build", MLP, "-o", tmp_path / "p")
+    assert "hlsgen[csim]" in refused(capsys, 3, "build", MLP, "-o", tmp_path / "p")
     assert not (tmp_path / "p").exists()
 
 
@@ -246,4 +245,4 @@ def test_dynamic_scales_are_refused_unless_replaced(
     arrays |= {f"{n}_zero_point": np.uint8(128) for n in names}
     np.savez(tmp_path / "s.npz", **arrays)  # pyright: ignore[reportArgumentType]
     assert run("verify", model, "--samples", 2, "--static-scales", tmp_path / "s.npz") == 0
-    assert "0 wrong" in capsys.readouterr().out.replace("\n", " ")
+    assert "0 wrong" in " ".join(capsys.readouterr().out.split())

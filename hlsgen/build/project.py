@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
 from hlsgen.build.gpp import compile_csim, run_csim
+from hlsgen.build.headers import ap_include
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
@@ -132,6 +133,7 @@ def build(
         engines: dict[str, Engine] = {"python": partial(run_graph, network.graph)}
         if options.csim:
             observe("compiling", 0.0)
+            _write(stage, {"local.mk": f"AP_FOUND := {ap_include()}\n"})
             engines["csim"] = partial(run_csim, compile_csim(stage), network.graph)
         observe("verifying", 0.0)
         verification = verify(network, feeds, None, engines)

@@ -53,22 +53,24 @@ def _at(e: Expr, shape: tuple[int, ...], index: int) -> Any:
                     0 if n == 1 else i
                     for i, n in zip(place[len(place) - values.ndim :], values.shape, strict=True)
                 )
-                return _number(values[spot])
+                return number(values[spot])
             case Count(thresholds=thresholds):
                 rank = thresholds.ndim - 1
                 spot = tuple(
                     0 if n == 1 else i
                     for i, n in zip(place[len(place) - rank :], thresholds.shape, strict=False)
                 )
-                return [_number(t) for t in thresholds[spot]]
+                return [number(t) for t in thresholds[spot]]
             case _:
                 raise AssertionError(node)
 
     return lookup
 
 
-def _number(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def number(value: Any) -> Any:
+    """A Python number; numpy's are unpacked."""
+    unpack = getattr(value, "item", None)
+    return value if unpack is None else unpack()
 
 
 def integers(e: Expr) -> Array:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import isqrt
 from typing import Any
 
-from mpmath import iv, mp, mpf  # pyright: ignore[reportMissingTypeStubs]
+import mpmath  # pyright: ignore[reportMissingTypeStubs]
 
 from hlsgen.arith.rounding import Rounding, round_fraction
 from hlsgen.errors import ModelError, Unsupported
@@ -21,6 +21,9 @@ from hlsgen.ops.model.elementwise import Fn
 
 Number = Any  # Fraction, an mpmath interval at the working precision, or Nothing
 Lookup = Callable[[Expr], Any]
+iv: Any = mpmath.iv  # mpmath has no types
+mp: Any = mpmath.mp
+mpf: Any = mp.mpf
 PRECISIONS = (80, 160, 320, 640)
 
 
@@ -282,7 +285,7 @@ _ROUNDINGS = {
 }
 
 
-def _apply(fn: Fn | Rounding, args: Sequence[Number]) -> Number:
+def _apply(fn: Fn | Rounding, args: Sequence[Number]) -> Number:  # noqa: C901 (one case a kind)
     if fn is Fn.WHERE:  # the branch that is not taken may be undefined
         return args[0] if isinstance(args[0], Nothing) else args[1 if _true(args[0]) else 2]
     for a in args:
@@ -339,7 +342,7 @@ def _true(x: Number) -> bool:
     return _sign(x) != 0
 
 
-def _choose(fn: Fn, args: Sequence[Number]) -> Number:
+def _choose(fn: Fn, args: Sequence[Number]) -> Number:  # noqa: C901 (one case a function)
     """Functions that pick one of their arguments or count truths."""
     a = args[0]
     match fn:

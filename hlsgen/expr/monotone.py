@@ -51,7 +51,7 @@ class _Guide:
         return v
 
 
-def _guide(e: Expr, rows: Rows) -> _Guide:
+def _guide(e: Expr, rows: Rows) -> _Guide:  # noqa: C901 (one case a form)
     undo: list[Callable[[Array, Array], Array]] = []
     while True:
         match e:
@@ -59,7 +59,7 @@ def _guide(e: Expr, rows: Rows) -> _Guide:
                 mode = fn if isinstance(fn, Rounding) else _ROUNDINGS[fn]
                 edge = _EDGE.get(mode, -0.5)
                 undo.append(lambda v, r, edge=edge: v + edge)
-            case Apply(fn=fn, args=(a,)) if fn in _INVERSES:
+            case Apply(fn=Fn() as fn, args=(a,)) if fn in _INVERSES:
                 undo.append(lambda v, r, back=_INVERSES[fn]: back(v))
             case Apply(fn=Fn.MAX | Fn.MIN, args=(a, b)) if is_constant(a) or is_constant(b):
                 a = b if is_constant(a) else a

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.interval import Interval
-from hlsgen.expr.constant import rationals
+from hlsgen.expr.constant import number, rationals
 from hlsgen.expr.evaluate import enclose, evaluate, evaluate_all
 from hlsgen.expr.exact import Lookup, exact_integer
 from hlsgen.expr.tree import (
@@ -52,7 +52,7 @@ class Rows:
     @cached_property
     def wide(self) -> bool:
         """Whether inputs need more than 61 bits: Python ints then."""
-        return max(map(abs, (*self.lo, *self.hi))) >= 1 << 61
+        return bool(max(-self.lo.min(), self.hi.max()) >= 1 << 61)
 
     def ends(self) -> tuple[Array, Array]:
         """`lo` and `hi` as numbers to calculate with."""
@@ -189,13 +189,12 @@ class RowValues:
     def lookup(self, r: int, n: int) -> Lookup:
         """The numbers at one input of one row."""
 
-        def number(node: Expr) -> Any:
+        def known(node: Expr) -> Any:
             if isinstance(node, Leaf):
                 return n
-            value = self.rows.params[id(node)][r]
-            return value.item() if isinstance(value, np.generic) else value
+            return number(self.rows.params[id(node)][r])
 
-        return number
+        return known
 
 
 def constant_on(e: Expr, rows: Rows) -> Interval:

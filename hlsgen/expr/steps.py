@@ -104,7 +104,7 @@ def _dense(e: Expr, rows: Rows, spans: Array) -> tuple[Steps, ...]:
 
 
 def _all_codes(values: RowValues, spans: Array) -> list[Steps]:
-    lo, _ = values.rows.ends()
+    lo: Array = values.rows.ends()[0]
     spans = spans.astype(np.int64)
     r = np.repeat(np.arange(len(values.rows)), spans)
     starts = np.cumsum(spans) - spans

@@ -13,7 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.errors import HlsgenError, Loc, ModelError, Unsupported
-from hlsgen.frontends import finn, movements, pulp, qdq, qonnx, qoperator, resize, standard
+from hlsgen.frontends import (
+    finn,
+    gathers,
+    movements,
+    openvino,
+    pulp,
+    qdq,
+    qonnx,
+    qoperator,
+    resize,
+    standard,
+)
 from hlsgen.frontends.builder import Builder
 from hlsgen.frontends.call import Call, Reader, Source, names
 from hlsgen.frontends.fold import run_node
@@ -28,9 +39,10 @@ Array = NDArray[np.generic]
 _QUANT_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 _CHANNELS_LAST = ("qonnx.custom_op.channels_last", "qonnx.custom_op.nhwc")
 _STANDARD = ("", "ai.onnx")
-_DIALECTS = ("QONNX", "FINN", "QDQ", "QOperator", "PULP-integer", "float")
+_DIALECTS = ("QONNX", "FINN", "QDQ", "QOperator", "OpenVINO", "PULP-integer", "float")
 _NOT_FOLDED = frozenset(
     {*qdq.READERS, *qoperator.READERS, *standard.LATER, *movements.READERS, *resize.READERS}
+    | {*gathers.READERS}
     | {"Constant", "Range"}
 )
 _FOLD_LIMIT = 2**16
@@ -67,6 +79,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("FINN", finn.READERS),
     Family("FINN", finn.HARDWARE),
     Family("PULP-integer", pulp.READERS),
+    Family("OpenVINO", openvino.READERS),
 )
 
 

@@ -1,4 +1,4 @@
-"""Resize and Upsample: nearest neighbours as Take, linear interpolation as a constant matrix."""
+"""Resize and Upsample: nearest neighbours as Take, interpolation as a constant matrix."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read_resize(call: Call) -> None:
     transform = "asymmetric" if old else call.text("coordinate_transformation_mode", "half_pixel")
     rounding = "floor" if old else call.text("nearest_mode", "round_prefer_floor")
     mode = call.text("mode", "nearest")
-    if mode not in ("nearest", "linear") or call.integer("antialias", 0):
+    if mode not in ("nearest", "linear", "cubic") or call.integer("antialias", 0):
         raise Unsupported(f"mode '{mode}' (with antialias {call.integer('antialias', 0)})")
     value = call.input()
     for axis, size in enumerate(shape):
@@ -116,20 +116,40 @@ def _scale(value: float) -> Fraction:
 
 
 def _interpolate(call: Call, x: str, axis: int, places: list[Fraction]) -> str:
-    """Linear interpolation: x along one axis times a matrix of (1 - part, part) columns."""
+    """Tensor x along one axis times a matrix that holds the weights of a place in a column."""
     shape = call.type(x).shape
-    size = shape[axis]
+    size, rank = shape[axis], len(shape)
     weights = np.zeros((size, len(places)))
     for column, place in enumerate(places):
-        place = min(max(place, Fraction(0)), Fraction(size - 1))
-        low = math.floor(place)
-        weights[low, column] += float(1 - (place - low))
-        weights[min(low + 1, size - 1), column] += float(place - low)
-    rank = len(shape)
+        for row, weight in _taps(call, place, size):
+            weights[row, column] += float(weight)
     perm = (*(i for i in range(rank) if i != axis), axis)
     back = tuple(perm.index(i) for i in range(rank))
     product = call.add(MatMul(), call.transpose(x, perm), call.const(weights, "weights"))
     return call.transpose(product, back)
+
+
+def _taps(call: Call, place: Fraction, size: int) -> list[tuple[int, Fraction]]:
+    """Which elements count at a place, and how much; the border's stand for those beyond it."""
+    if call.text("mode", "nearest") == "linear":
+        place = min(max(place, Fraction(0)), Fraction(size - 1))
+        low = math.floor(place)
+        return [(low, 1 - (place - low)), (min(low + 1, size - 1), place - low)]
+    low = math.floor(place)
+    a = Fraction(call.number("cubic_coeff_a", -0.75))
+    taps = [(low + i, _cubic(abs(place - low - i), a)) for i in (-1, 0, 1, 2)]
+    if call.integer("exclude_outside", 0):
+        taps = [(index, weight) for index, weight in taps if 0 <= index < size]
+        total = sum(weight for _, weight in taps)
+        taps = [(index, weight / total) for index, weight in taps]
+    return [(min(max(index, 0), size - 1), weight) for index, weight in taps]
+
+
+def _cubic(t: Fraction, a: Fraction) -> Fraction:
+    """The weight of an element at distance t."""
+    if t <= 1:
+        return (a + 2) * t**3 - (a + 3) * t**2 + 1
+    return a * (t**3 - 5 * t**2 + 8 * t - 4) if t < 2 else Fraction(0)
 
 
 READERS: dict[str, Reader] = {"Resize": read_resize, "Upsample": read_resize}

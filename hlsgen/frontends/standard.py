@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from hlsgen.frontends import activations, arithmetic, fused, matrices, movements, resize, windows
+from hlsgen.frontends import (
+    activations,
+    arithmetic,
+    einsum,
+    fused,
+    gathers,
+    matrices,
+    movements,
+    resize,
+    windows,
+)
 from hlsgen.frontends.call import Reader
 
 READERS: dict[str, Reader] = {
@@ -10,7 +20,9 @@ READERS: dict[str, Reader] = {
     **activations.READERS,
     **windows.READERS,
     **matrices.READERS,
+    **einsum.READERS,
     **movements.READERS,
+    **gathers.READERS,
     **resize.READERS,
 }
 MICROSOFT: dict[str, Reader] = {**activations.MICROSOFT, **fused.MICROSOFT}
@@ -43,8 +55,8 @@ LATER: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            *("Einsum", "LpPool", "GlobalLpPool", "ReduceProd", "ReduceLogSum", "CumSum"),
-            *("ReduceLogSumExp", "GatherND", "GatherElements", "ScatterND", "ScatterElements"),
+            *("LpPool", "GlobalLpPool", "ReduceProd", "ReduceLogSum", "CumSum"),
+            *("ReduceLogSumExp", "ScatterND", "ScatterElements"),
             *("OneHot", "GridSample", "RoiAlign", "NonMaxSuppression", "Hardmax", "BitShift"),
             *("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "IsNaN", "IsInf"),
             *("Trilu", "MatMulNBits", "QLinearConvTranspose"),

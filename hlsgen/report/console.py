@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from hlsgen.report.inspect import Inspection
     from hlsgen.sim.verify import Verification
 
-console = Console(highlight=False, soft_wrap=False)
+WIDE = (
+    None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+)  # files and pipes: no folding
+console = Console(highlight=False, width=WIDE)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -29,7 +29,9 @@ from hlsgen.sim.replay import replayed
 Array = NDArray[Any]
 DOUBLE, SINGLE = Precision(53), Precision(24)
 _RATE_SAMPLES = 4  # on so many samples the expected number of mismatches is estimated
-_SEEN = 0.35 / 8  # a typical error as a part of the likely bound (design/staircases.md 6.3)
+# Multiples of the root of a sum's squared roundings (design/staircases.md 6.3): beyond any that was
+# seen of sums that do not conspire, and twice what is typical.
+_LIKELY, _TYPICAL = 8.0, 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,7 @@ class Explainer:
         return np.broadcast_to(differs, (self.count,)) if len(differs) == 1 else differs
 
     def evaluate(
-        self, nodes: Sequence[Node[ModelOp]], samples: Array, settle: Settle, *, likely: bool,
+        self, nodes: Sequence[Node[ModelOp]], samples: Array, settle: Settle, *, likely: float,
         known: Mapping[str, Array] | None = None, keep: frozenset[str] | None = None,
     ) -> dict[str, Real]:  # fmt: skip
         """Some nodes in float32 with its error bound, from the reference's codes."""
@@ -175,7 +177,7 @@ class Explainer:
             samples = np.flatnonzero(np.logical_or.reduce([r.any(axis=1) for r in rest]))
             if not samples.size:
                 break
-            for name, y in self._outputs(samples, names, likely=stage > 0).items():
+            for name, y in self._outputs(samples, names, likely=_LIKELY if stage else 0.0).items():
                 fits = _within(wanted[name][samples], y)
                 if stage == 2:
                     fits &= self._near(name, wanted[name])[samples]
@@ -189,7 +191,9 @@ class Explainer:
         seen = float(np.abs(own - self.exact.outputs[name].value).max(initial=0))
         return np.abs(want - own) <= 2 * seen
 
-    def _outputs(self, samples: Array, dropped: frozenset[str], *, likely: bool) -> dict[str, Real]:
+    def _outputs(
+        self, samples: Array, dropped: frozenset[str], *, likely: float
+    ) -> dict[str, Real]:
         known = {n: v for n, v in self.known.items() if n not in dropped}
         ready = {n: Real.exact(known[n][samples]) for n in self.model.outputs if n in known}
         names = frozenset(self.model.outputs) - ready.keys()
@@ -213,7 +217,7 @@ class _LayerCheck:
         self.name = nodes[-1].output
         want = whole.known[self.name]
         self.want = want if want.shape[0] == 1 else want[samples]
-        layer = self._layer(samples, likely=False)
+        layer = self._layer(samples, likely=0.0)
         self.code = np.broadcast_to(layer.code, self.want.shape)
         places = np.argwhere(self.want != self.code)
         self.places, self.differing = places, len(places)
@@ -224,7 +228,7 @@ class _LayerCheck:
             self.explained = self.proven & self._likely()
             self._replay()
 
-    def _layer(self, samples: Array, *, likely: bool) -> Layer:
+    def _layer(self, samples: Array, *, likely: float) -> Layer:
         caught: list[Layer] = []
 
         def settle(layer: Layer) -> None:
@@ -236,7 +240,7 @@ class _LayerCheck:
 
     def _likely(self) -> NDArray[np.bool_]:
         chosen = np.unique(self.places[:, 0])
-        layer = self._layer(self.samples[chosen], likely=True)
+        layer = self._layer(self.samples[chosen], likely=_LIKELY)
         want = self.want[chosen]
         inside = np.broadcast_to(layer.admits(want), want.shape)
         row = np.searchsorted(chosen, self.places[:, 0])
@@ -278,12 +282,13 @@ class _LayerCheck:
         seen = int((distance > 1e-9 * np.maximum(1, np.abs(v))).sum())  # exact ties are no accident
         count = self.whole.count
         samples = np.arange(min(count, _RATE_SAMPLES), dtype=np.int64)
-        layer = self._layer(samples, likely=True)
+        layer = self._layer(samples, likely=_TYPICAL)
         assert layer.before is not None
         op = self.nodes[-1].op
         assert isinstance(op, Quantize)
         live = (layer.code > op.qmin) & (layer.code < op.qmax)
-        mean = _SEEN * float(np.where(live, layer.before.error, 0).sum()) * count / len(samples)
+        error = np.where(live, layer.before.error, 0).sum()
+        mean = 0.5 * float(error) * count / len(samples)
         if seen <= mean + 6 * mean**0.5 + 10:
             return []
         return [

@@ -85,7 +85,7 @@ class Evaluation:
     model: Model
     precision: Precision
     settle: Settle
-    likely: bool = False
+    likely: float = 0.0
     runtime: bool = False
 
     def run(

@@ -290,13 +290,13 @@ def lowest_bit(x: Array) -> int | None:
 class Dot:
     """Sums of products of two error-bounded operands in any order.
 
-    `likely` replaces the proven bound by one for rounding errors that do not conspire:
-    8 u sqrt(sum of squared partial sums + sum of squared products + value squared), the partial
-    sums being those of a random order (design/staircases.md 6.3).
+    `likely` > 0 replaces the proven bound by one for rounding errors that do not conspire:
+    likely * u sqrt(sum of squared partial sums + sum of squared products + value squared), the
+    partial sums being those of a random order (design/staircases.md 6.3).
     """
 
     precision: Precision
-    likely: bool = False
+    likely: float = 0.0
 
     def __call__(self, x: Real, w: Real, product: Callable[[Array, Array], Array], k: int) -> Real:
         """`product(a, b)` does the same sums in float64 for any arrays."""
@@ -325,7 +325,7 @@ class Dot:
         if not self.likely:
             return (k + 2) * u / (1 - (k + 2) * u) * total
         squares = product(x.value * x.value, w.value * w.value)
-        return 8 * u * np.sqrt((k / 2 + 1) * squares + (k / 3 + 2) * value * value)
+        return self.likely * u * np.sqrt((k / 2 + 1) * squares + (k / 3 + 2) * value * value)
 
     def _exact_below(self, x: Real, w: Real) -> float:
         """Sums of products whose magnitudes add up to less than this lose nothing."""

@@ -40,8 +40,8 @@ def test_arithmetic_stays_within_its_error(fn: Fn, a: float, b: float):
 
 
 @pytest.mark.parametrize("k", [3, 64, 700])
-@pytest.mark.parametrize("likely", [True, False])
-def test_sums_stay_within_their_error(k: int, likely: bool):
+@pytest.mark.parametrize("likely", [8.0, 0.0])
+def test_sums_stay_within_their_error(k: int, likely: float):
     rng = np.random.default_rng(k)
     x = rng.normal(size=(50, k)).astype(np.float32)
     w = rng.normal(size=(k, 20)).astype(np.float32)
@@ -117,7 +117,7 @@ def test_few_elements_could_be_excused(tmp_path: Path):
         free.append(float((layer.low != layer.high).mean()))
         return layer.code
 
-    Evaluation(net.model, SINGLE, settle, likely=True).run(feeds)
+    Evaluation(net.model, SINGLE, settle, likely=8.0).run(feeds)
     assert free[-1] < 2e-4
 
 

@@ -170,16 +170,15 @@ def network(weight_bits: int, bias: int) -> HwGraph:
         b = rng.integers(-bias, bias + 1, o)
         return Conv(w, b, Window((3, 3), (1, 1), (1, 1), (pad, pad), (pad, pad)), group, 3)
 
-    first = chain(IntType.of((1, 3, 9, 7), 0, 255), conv(10, 3, 1))
-    t = first.types["v0"]
+    first = conv(10, 3, 1)
+    (t,) = first.infer(IntType.of((1, 3, 9, 7), 0, 255))
     rows = random_rows(t.min, t.max, 10, weight_bits)
     ops: list[HwOp] = [
-        conv_op := first.nodes[0].op,
+        first,
         stairs_of(rows, 10, 1, 4),
         MaxPool(Window((2, 2), (2, 2), (1, 1), (0, 0), (1, 1))),
         conv(20, 1, 1, group=10),
     ]
-    assert conv_op is ops[0]
     t = chain(IntType.of((1, 3, 9, 7), 0, 255), *ops).types["v3"]
     ops += [stairs_of(random_rows(t.min, t.max, 20, 5), 20, 1, 4), Reshape((1, 400))]
     ops.append(MatMul(rng.integers(-half, half, (400, 11)), rng.integers(-9, 9, 11)))

@@ -116,10 +116,12 @@ def _by_function(b: Builder, args: Sequence[Expr], axis: int, shape: Shape) -> E
 def padded(b: Builder, e: Expr, op: model.Pad, shape: Shape) -> Expr:
     """A border of a constant real value."""
     if isinstance(e, Param):
-        widths = list(zip(op.before, op.after, strict=True))
-        values = np.broadcast_to(e.values, e.shape)
-        value = Fraction(op.value) if values.dtype == object else op.value
-        return Param.of(np.pad(values, widths, constant_values=value))
+        spots = tuple(slice(b, b + n) for b, n in zip(op.before, e.shape, strict=True))
+        keeps = e.values.dtype.kind == "f" or op.value == int(op.value)
+        kind = e.values.dtype if keeps else np.dtype(object)
+        values = np.full(shape, Fraction(op.value), dtype=object).astype(kind)
+        values[spots] = e.values
+        return Param.of(values)
     if tree.has_host(e) or isinstance(e, Source):
         return Host(op, (e,), shape)
     if _is_function(b, e):

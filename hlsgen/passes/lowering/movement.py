@@ -132,10 +132,11 @@ def grown(values: Array, op: model.Pad, extra: int = 0) -> Array:
     """A field with a border of ones along the axes on which it varies; `extra` axes stay."""
     rank = len(op.before)
     field = values.reshape((1,) * (rank + extra - values.ndim) + values.shape)
-    pads = zip(op.before, op.after, field.shape, strict=False)
-    around = [(before, after) if n > 1 else (0, 0) for before, after, n in pads]
-    one = Fraction(1) if field.dtype == object else 1
-    return np.pad(field, around + [(0, 0)] * extra, constant_values=one)
+    axes = list(zip(op.before, field.shape, op.after, strict=False))
+    shape = [b + n + a if n > 1 else n for b, n, a in axes] + list(field.shape[rank:])
+    result = np.full(shape, Fraction(1), dtype=object).astype(field.dtype)
+    result[tuple(slice(b, b + n) if n > 1 else slice(None) for b, n, _ in axes)] = field
+    return result
 
 
 def padded_params(e: Expr, op: model.Pad) -> Expr:

@@ -67,10 +67,10 @@ def _approximated(
 ) -> Expr:
     rank = len(leaves[0].shape)
     bounds = [_enclosures(f, rank) for f in factors]
-    middles = [(lo + hi) / 2 for lo, hi in bounds]
+    middles: list[Array] = [np.asarray((lo + hi) / 2, dtype=object) for lo, hi in bounds]
     types = [b.type_of(x) for x in leaves]
     unit = _unit(middles, types, margin)
-    rounded = tuple(whole(_nearest(m / unit)) for m in middles)
+    rounded = tuple(whole(_nearest(m * (1 / unit))) for m in middles)
     exact: list[bool] = []
     slack: Array = np.zeros((1,) * rank, dtype=object)
     for (lo, hi), k, x in zip(bounds, rounded, types, strict=True):
@@ -92,7 +92,9 @@ def _enclosures(e: Expr, rank: int) -> tuple[Array, Array]:
 
 
 def _nearest(values: Array) -> Array:
-    return np.vectorize(lambda v: math.floor(v + Fraction(1, 2)), otypes=[object])(values)
+    out = np.empty(np.shape(values), dtype=object)
+    out.flat[:] = [math.floor(v + Fraction(1, 2)) for v in np.asarray(values).flat]
+    return out
 
 
 def _unit(middles: Sequence[Array], types: Sequence[IntType], margin: int) -> Fraction:

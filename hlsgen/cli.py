@@ -93,8 +93,8 @@ def build(
     )
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
-    _notes(built.network)
     verification = built.verification
+    _notes(built.network, *verification.warnings)
     if json_:
         _print_json(
             {
@@ -206,6 +206,7 @@ def verify(
     json_
         Write the result to this file as JSON ('-' prints it).
     """
+    from hlsgen.build.project import reference_file
     from hlsgen.sim.run import feeds_of
     from hlsgen.sim.vectors import random_feeds
     from hlsgen.sim.verify import verify as run
@@ -216,8 +217,9 @@ def verify(
     network = project.network
     feeds = random_feeds(network, samples, seed) if arrays is None else feeds_of(network, arrays)
     expected = None if expect is None else _load(expect)
-    result = run(network, feeds, expected, {engine: _engine(engine, project)})
-    _notes(network)
+    engines = {engine: _engine(engine, project)}
+    result = run(network, feeds, expected, engines, reference_file(model, project.options))
+    _notes(network, *result.warnings)
     if json_ == "-":
         _print_json(result.to_json())
     else:
@@ -408,8 +410,8 @@ def _engine(name: str, project: Project) -> Callable[[Mapping[str, Any]], Mappin
 # -- output -----------------------------------------------------------------------------------
 
 
-def _notes(network: Network) -> None:
-    for note in network.notes:
+def _notes(network: Network, *warnings: str) -> None:
+    for note in (*network.notes, *warnings):
         print(f"warning: {note}", file=sys.stderr)  # noqa: T201 - the command line speaks here
 
 

@@ -136,7 +136,7 @@ def build(
             _write(stage, {"local.mk": f"AP_FOUND := {ap_include()}\n"})
             engines["csim"] = partial(run_csim, compile_csim(stage), network.graph)
         observe("verifying", 0.0)
-        verification = verify(network, feeds, None, engines)
+        verification = verify(network, feeds, None, engines, reference_file(model, options))
         _finish(stage, verification, options)
         _publish(stage, folder)
     return Built(folder, network, verification, time.perf_counter() - started)
@@ -209,6 +209,13 @@ def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:
 def _reason(error: OSError) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return "no space left on the device" if full else (error.strerror or str(error))
+
+
+def reference_file(model: Path, options: BuildOptions) -> Path | None:
+    """The file that onnxruntime can run as the reference, if it means the same network."""
+    if options.static_scales:  # the file itself computes its scales anew for every input
+        return None
+    return model / "model.onnx" if model.is_dir() else model
 
 
 def _finish(folder: Path, verification: Verification, options: BuildOptions) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from tests.passes import oracle
 
 from hlsgen.expr import constant
 from hlsgen.expr.network import Network
@@ -19,6 +18,7 @@ from hlsgen.frontends import read_model
 from hlsgen.ir.model import Model
 from hlsgen.passes.lower import LowerOptions, lower
 from hlsgen.sim.run import input_codes, output_values, simulate
+from tests.passes import oracle
 
 Array = Any
 

@@ -54,7 +54,9 @@ class Network:
 
     def node(self, op: str, inputs: Sequence[str], count: int = 1, domain: str = "", **attrs: Any):
         outs = [self.name() for _ in range(count)]
-        self.nodes.append(helper.make_node(op, list(inputs), outs, self.name(op), domain=domain, **attrs))
+        self.nodes.append(
+            helper.make_node(op, list(inputs), outs, self.name(op), domain=domain, **attrs)
+        )
         return outs[0] if count == 1 else outs
 
     def const(self, values: Any, kind: str | None = None) -> str:
@@ -83,7 +85,9 @@ class Network:
             return None
         return (1, shape[1], *(1,) * (len(shape) - 2))
 
-    def numbers(self, shape: Sequence[int], low: float, high: float, grid: bool | None = None) -> Any:
+    def numbers(
+        self, shape: Sequence[int], low: float, high: float, grid: bool | None = None
+    ) -> Any:
         y = self.rng.uniform(low, high, shape)
         if grid or (grid is None and self.r.random() < 0.4):
             y = np.round(y * 4) / 4
@@ -105,13 +109,17 @@ class Network:
     # -- quantisers -----------------------------------------------------------------------------
 
     def quantise(self, x: Value, force: str | None = None) -> Value:
-        how = force or (self.dialect if self.dialect != "mixed" else self.r.choice(("QONNX", "QDQ")))
+        how = force or (
+            self.dialect if self.dialect != "mixed" else self.r.choice(("QONNX", "QDQ"))
+        )
         name = self.qonnx(x) if how == "QONNX" else self.qdq(x)
         return Value(name, x.shape, True)
 
     def qonnx(self, x: Value) -> str:
         if self.r.random() < 0.08:
-            return self.node("BipolarQuant", [x.name, self.const(np.float32(self.scale()))], domain=QONNX)
+            return self.node(
+                "BipolarQuant", [x.name, self.const(np.float32(self.scale()))], domain=QONNX
+            )
         channel = self.channel_shape(x.shape)
         bits = self.r.choice((2, 3, 4, 4, 8))
         signed = self.r.random() < 0.7
@@ -156,12 +164,18 @@ class Network:
             scale: Any = np.float32(self.scale())
             if self.r.random() < 0.5:
                 along[axis] = shape[axis]
-                scale = np.array([self.scale() for _ in range(shape[axis])], np.float32).reshape(along)
+                scale = np.array([self.scale() for _ in range(shape[axis])], np.float32).reshape(
+                    along
+                )
             bits = self.r.choice((2, 3, 4, 8))
             if self.r.random() < 0.2:
-                return self.node("BipolarQuant", [values, self.const(np.float32(self.scale()))], domain=QONNX)
+                return self.node(
+                    "BipolarQuant", [values, self.const(np.float32(self.scale()))], domain=QONNX
+                )
             inputs = [values, *(self.const(v) for v in (scale, np.float32(0), np.float32(bits)))]
-            return self.node("Quant", inputs, domain=QONNX, signed=1, narrow=1, rounding_mode="ROUND")
+            return self.node(
+                "Quant", inputs, domain=QONNX, signed=1, narrow=1, rounding_mode="ROUND"
+            )
         kind = self.r.choice(("int8", "int8", "uint8", "int4"))
         _, low, high = CODES[kind]
         codes = self.rng.integers(max(low, -20), min(high, 20) + 1, shape)
@@ -201,7 +215,10 @@ class Network:
         op = self.r.choice([*plain, "LeakyRelu", "PRelu", "HardSigmoid", "Elu", "Selu", "Celu",
                             "ThresholdedRelu", "Gelu", "Clip", "SiLU", "Sqrt", "Log", "Pow",
                             "Reciprocal", "Min6"])  # fmt: skip
-        if op in ("Exp", "Mish", "Softplus", "Erf", "Sqrt", "Log", "Pow", "Reciprocal", "Gelu") and not x.grid:
+        if (
+            op in ("Exp", "Mish", "Softplus", "Erf", "Sqrt", "Log", "Pow", "Reciprocal", "Gelu")
+            and not x.grid
+        ):
             x = self.quantise(x)
             self.pool.append(x)
         name = x.name
@@ -232,14 +249,20 @@ class Network:
             case "Pow":
                 y = self.node("Pow", [name, self.const(np.float32(self.r.choice((2, 3))))])
             case "Reciprocal":
-                y = self.node(op, [self.node("Add", [self.node("Abs", [name]), self.const(np.float32(0.5))])])
+                y = self.node(
+                    op, [self.node("Add", [self.node("Abs", [name]), self.const(np.float32(0.5))])]
+                )
             case _:
                 y = self.node(op, [name])
         return Value(y, x.shape, False)
 
     def arithmetic(self, x: Value) -> Value:
         op = self.r.choice(("Add", "Sub", "Mul", "Div", "Mul", "Add"))
-        c = self.constant_like(x, -2, 2) if op != "Div" else self.constant_like(x, -3, 3, self.r.random() < 0.9)
+        c = (
+            self.constant_like(x, -2, 2)
+            if op != "Div"
+            else self.constant_like(x, -3, 3, self.r.random() < 0.9)
+        )
         return Value(self.node(op, [x.name, c]), x.shape, False)
 
     def left_arithmetic(self, x: Value) -> Value:
@@ -263,7 +286,8 @@ class Network:
         strides = [self.r.choice((1, 1, 2)) for _ in spatial]
         pads = [self.r.randint(0, k - 1) if padding else 0 for k in (*kernel, *kernel)]
         dilations = [
-            self.r.choice((1, 1, 2)) if 2 * (k - 1) + 1 <= n else 1 for k, n in zip(kernel, spatial, strict=True)
+            self.r.choice((1, 1, 2)) if 2 * (k - 1) + 1 <= n else 1
+            for k, n in zip(kernel, spatial, strict=True)
         ]
         return kernel, strides, pads, dilations
 
@@ -300,7 +324,9 @@ class Network:
         axes = sorted(self.r.sample(range(len(x.shape)), self.r.randint(1, min(2, len(x.shape)))))
         keep = self.r.randint(0, 1)
         shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes)
-        return Value(self.node(op, [x.name, self.const(np.array(axes))], keepdims=keep), shape, False)
+        return Value(
+            self.node(op, [x.name, self.const(np.array(axes))], keepdims=keep), shape, False
+        )
 
     def linear(self, x: Value) -> Value | None:
         if len(x.shape) == 2 and self.r.random() < 0.6:
@@ -333,7 +359,9 @@ class Network:
         if self.r.random() < 0.5:
             return self.const(self.numbers((m,), -1, 1))
         codes = self.const(self.rng.integers(-90, 90, m).astype(np.int32))
-        return self.node("DequantizeLinear", [codes, self.const(np.float32(self.fresh_scale() / 50))])
+        return self.node(
+            "DequantizeLinear", [codes, self.const(np.float32(self.fresh_scale() / 50))]
+        )
 
     def convolution(self, x: Value) -> Value | None:
         channels = x.shape[1]
@@ -369,7 +397,9 @@ class Network:
             inputs.append(self.bias(m * group))
         attrs = {"strides": strides, "pads": pads, "dilations": dilations, "group": group,
                  "output_padding": extra}  # fmt: skip
-        return Value(self.node("ConvTranspose", inputs, **attrs), (x.shape[0], m * group, *size), False)
+        return Value(
+            self.node("ConvTranspose", inputs, **attrs), (x.shape[0], m * group, *size), False
+        )
 
     def join(self, x: Value) -> Value | None:
         others = [v for v in self.pool if _fits(v.shape, x.shape)]
@@ -408,7 +438,10 @@ class Network:
         """A pair of codes through one operator of codes."""
         kind = self.r.choice(("int8", "uint8"))
         codes, params = self.codes(x, kind)
-        out = [self.const(np.float32(self.scale())), self.const(np.int64(self.r.choice((0, 3))), kind)]
+        out = [
+            self.const(np.float32(self.scale())),
+            self.const(np.int64(self.r.choice((0, 3))), kind),
+        ]
         op = self.r.choice(("QLinearMatMul", "QLinearAdd", "QLinearMul", "ConvInteger", "MatMulInteger",
                             "QLinearConv", "QLinearSigmoid", "QLinearLeakyRelu"))  # fmt: skip
         match op:
@@ -421,10 +454,17 @@ class Network:
                     y = self.node("Cast", [y], to=TensorProto.FLOAT)
                     return Value(self.node("Mul", [y, self.const(np.float32(0.01))]), shape, False)
                 zero = self.const(np.int64(0), "int8")
-                y = self.node(op, [codes, *params, w, self.const(np.float32(self.scale())), zero, *out])
+                y = self.node(
+                    op, [codes, *params, w, self.const(np.float32(self.scale())), zero, *out]
+                )
             case "QLinearAdd" | "QLinearMul":
-                other, others = self.codes(self.r.choice([v for v in self.pool if v.shape == x.shape]), kind)
-                y, shape = self.node(op, [codes, *params, other, *others, *out], domain=MICROSOFT), x.shape
+                other, others = self.codes(
+                    self.r.choice([v for v in self.pool if v.shape == x.shape]), kind
+                )
+                y, shape = (
+                    self.node(op, [codes, *params, other, *others, *out], domain=MICROSOFT),
+                    x.shape,
+                )
             case "ConvInteger" | "QLinearConv" if len(x.shape) > 2:
                 kernel, strides, pads, dilations = self.window(x.shape[2:])
                 m = self.r.randint(1, 3)
@@ -474,11 +514,15 @@ class Network:
         match op:
             case "Transpose":
                 perm = self.r.sample(range(rank), rank)
-                return Value(self.node(op, [x.name], perm=perm), tuple(x.shape[p] for p in perm), x.grid)
+                return Value(
+                    self.node(op, [x.name], perm=perm), tuple(x.shape[p] for p in perm), x.grid
+                )
             case "Reshape":
                 total = int(np.prod(x.shape))
                 first = self.r.choice([d for d in range(1, total + 1) if total % d == 0])
-                shape = self.r.choice([(first, total // first), (1, first, total // first), (total,)])
+                shape = self.r.choice(
+                    [(first, total // first), (1, first, total // first), (total,)]
+                )
                 return Value(self.node(op, [x.name, self.const(np.array(shape))]), shape, x.grid)
             case "Flatten":
                 total = int(np.prod(x.shape[:1]))
@@ -493,7 +537,9 @@ class Network:
             case "Gather":
                 picks = [self.r.randrange(n) for _ in range(self.r.randint(1, 3))]
                 shape = (*x.shape[:axis], len(picks), *x.shape[axis + 1 :])
-                return Value(self.node(op, [x.name, self.const(np.array(picks))], axis=axis), shape, x.grid)
+                return Value(
+                    self.node(op, [x.name, self.const(np.array(picks))], axis=axis), shape, x.grid
+                )
             case "Pad":
                 mode = self.r.choice(("constant", "constant", "edge", "reflect"))
                 pads = [self.r.randint(0, min(1, m - 1)) for m in (*x.shape, *x.shape)]
@@ -507,7 +553,9 @@ class Network:
                 mode = self.r.choice(("nearest", "nearest", "linear"))
                 y = self.node(op, [x.name, "", self.const(np.array(scales, np.float32))], mode=mode,
                               coordinate_transformation_mode="asymmetric", nearest_mode="floor")  # fmt: skip
-                return Value(y, tuple(int(m * s) for m, s in zip(x.shape, scales, strict=True)), x.grid)
+                return Value(
+                    y, tuple(int(m * s) for m, s in zip(x.shape, scales, strict=True)), x.grid
+                )
             case "Split" if n > 1:
                 cut = self.r.randint(1, n - 1)
                 ys = self.node(op, [x.name, self.const(np.array([cut, n - cut]))], 2, axis=axis)
@@ -531,7 +579,9 @@ class Network:
                 return Value(y, (b, c // 4, h * 2, w * 2), x.grid)
             case "SpaceToDepth" if rank == 4 and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0:
                 b, c, h, w = x.shape
-                return Value(self.node(op, [x.name], blocksize=2), (b, c * 4, h // 2, w // 2), x.grid)
+                return Value(
+                    self.node(op, [x.name], blocksize=2), (b, c * 4, h // 2, w // 2), x.grid
+                )
             case _:
                 return None
 
@@ -550,7 +600,11 @@ class Network:
             c = self.const(self.numbers(x.shape, -1, 1, True))
             parts.append(Value(c, x.shape, True))
         shape = (*x.shape[:axis], sum(v.shape[axis] for v in parts), *x.shape[axis + 1 :])
-        return Value(self.node("Concat", [v.name for v in parts], axis=axis), shape, all(v.grid for v in parts))
+        return Value(
+            self.node("Concat", [v.name for v in parts], axis=axis),
+            shape,
+            all(v.grid for v in parts),
+        )
 
     # -- whole networks -------------------------------------------------------------------------
 
@@ -577,7 +631,9 @@ class Network:
             self.pool.append(Value(y, shape, True))
         else:
             zero = self.const(np.int64(self.r.choice((0, 5))), kind)
-            y = self.node("DequantizeLinear", [name, self.const(np.float32(self.scale() / 4)), zero])
+            y = self.node(
+                "DequantizeLinear", [name, self.const(np.float32(self.scale() / 4)), zero]
+            )
             self.pool.append(Value(y, shape, True))
 
     def finish(self) -> None:
@@ -596,7 +652,9 @@ class Network:
                 self.outputs.append(name)
             elif pick < 0.2 and y.shape and y.shape[-1] > 1:
                 k = self.const(np.array([2]))
-                self.outputs += self.node("TopK", [y.name, k], 2, axis=-1, largest=self.r.randint(0, 1))
+                self.outputs += self.node(
+                    "TopK", [y.name, k], 2, axis=-1, largest=self.r.randint(0, 1)
+                )
             elif pick < 0.3 and y.shape:
                 self.outputs.append(self.node("Softmax", [y.name], axis=self.r.choice((-1, 0))))
             elif pick < 0.45:
@@ -607,7 +665,11 @@ class Network:
     def proto(self) -> Any:
         infos = [helper.make_empty_tensor_value_info(name) for name in dict.fromkeys(self.outputs)]
         graph = helper.make_graph(self.nodes, "random", self.inputs, infos, self.constants)
-        opsets = [helper.make_opsetid("", 21), helper.make_opsetid(QONNX, 1), helper.make_opsetid(MICROSOFT, 1)]
+        opsets = [
+            helper.make_opsetid("", 21),
+            helper.make_opsetid(QONNX, 1),
+            helper.make_opsetid(MICROSOFT, 1),
+        ]
         opsets[0].version = 22
         return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 

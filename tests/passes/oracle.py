@@ -281,9 +281,7 @@ def taps(op: Any, place: tuple[int, ...], kernel: tuple[int, ...], size: tuple[i
     for k in np.ndindex(*kernel):
         spot = tuple(
             p * s + t * d - b
-            for p, s, t, d, b in zip(
-                place, op.strides, k, op.dilations, op.pads_begin, strict=True
-            )
+            for p, s, t, d, b in zip(place, op.strides, k, op.dilations, op.pads_begin, strict=True)
         )
         if all(0 <= i < n for i, n in zip(spot, size, strict=True)):
             yield k, spot
@@ -342,9 +340,7 @@ def windowed(op: pool.MaxPool | pool.SumPool, x: Array, shape: tuple[int, ...]) 
     for n, c, *place in np.ndindex(*shape):
         found = taps(op, tuple(place), op.kernel, x.shape[2:])
         values = [x[(n, c, *spot)] for _, spot in found]
-        out[(n, c, *place)] = (
-            largest(values) if isinstance(op, pool.MaxPool) else total(values)
-        )
+        out[(n, c, *place)] = largest(values) if isinstance(op, pool.MaxPool) else total(values)
     return out
 
 
@@ -397,7 +393,9 @@ def softmax(values: Array, log: bool) -> Array:
     whole = powers[0]
     for p in powers[1:]:
         whole = whole + p
-    shares = [wide(v) - iv.log(whole) if log else p / whole for v, p in zip(values, powers, strict=True)]
+    shares = [
+        wide(v) - iv.log(whole) if log else p / whole for v, p in zip(values, powers, strict=True)
+    ]
     out = np.empty(len(shares), dtype=object)
     out[:] = shares
     return out

@@ -21,7 +21,12 @@ class Sketch(Network):
     # -- ends -----------------------------------------------------------------------------------
 
     def feed(
-        self, shape: Sequence[Any], low: float = -4, high: float = 4, kind: str = "float32", n: int = 3
+        self,
+        shape: Sequence[Any],
+        low: float = -4,
+        high: float = 4,
+        kind: str = "float32",
+        n: int = 3,
     ) -> str:
         """A network input with samples."""
         name = self.name("x")
@@ -49,10 +54,17 @@ class Sketch(Network):
         """QONNX Quant."""
         inputs = [x, *(self.const(np.float32(v)) for v in (scale, zero, bits))]
         return self.node(
-            "Quant", inputs, domain=QONNX, signed=int(signed), narrow=int(narrow), rounding_mode=mode
+            "Quant",
+            inputs,
+            domain=QONNX,
+            signed=int(signed),
+            narrow=int(narrow),
+            rounding_mode=mode,
         )
 
-    def qdq(self, x: str, scale: Any = 0.05, zero: Any = 0, kind: str = "int8", axis: int = 1) -> str:
+    def qdq(
+        self, x: str, scale: Any = 0.05, zero: Any = 0, kind: str = "int8", axis: int = 1
+    ) -> str:
         """QuantizeLinear and DequantizeLinear."""
         return self.dq(self.q(x, scale, zero, kind, axis), scale, zero, kind, axis)
 

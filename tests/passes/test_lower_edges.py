@@ -147,7 +147,10 @@ def test_a_cast_to_fewer_bits_wraps(tmp_path: Path) -> None:
     g = Sketch()
     x = g.feed((1, 5), -128, 127, "int8")
     wide = g.do("Mul", g.do("Cast", x, to=TensorProto.INT32), np.int32(3))
-    equal(g.out(g.do("Cast", wide, to=TensorProto.INT8), g.do("Cast", x, to=TensorProto.UINT8)), tmp_path)
+    equal(
+        g.out(g.do("Cast", wide, to=TensorProto.INT8), g.do("Cast", x, to=TensorProto.UINT8)),
+        tmp_path,
+    )
 
 
 def test_a_cast_of_reals_beyond_the_type_is_refused(tmp_path: Path) -> None:
@@ -184,7 +187,9 @@ def test_a_value_used_twice_again_and_again(tmp_path: Path) -> None:
 def raw_input(tmp_path: Path, options: LowerOptions | None = None) -> str:
     g = Sketch()
     x = g.feed((1, 3), 0, 255)
-    model = agree.read(g.out(g.qdq(g.do("MatMul", x, g.weight(3, 2, style="raw")), 3.0)).proto(), tmp_path)
+    model = agree.read(
+        g.out(g.qdq(g.do("MatMul", x, g.weight(3, 2, style="raw")), 3.0)).proto(), tmp_path
+    )
     verdict = agree.compare(lower(model, options), g.samples)
     assert not verdict.wrong
     (note,) = lower(model, options).notes

@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from hlsgen.arith.declared import parse_format
-from hlsgen.errors import Unsupported
-from hlsgen.passes.lower import LowerOptions
 from tests.passes import agree
 from tests.passes.sketch import Sketch
 
@@ -82,11 +79,15 @@ def brevitas_per_channel_and_leaky() -> Sketch:
 @family
 def bipolar_and_ternary() -> Sketch:
     g = Sketch(7)
-    x = g.node("BipolarQuant", [g.feed((1, 8)), g.const(np.float32(1))], domain="qonnx.custom_op.general")
+    x = g.node(
+        "BipolarQuant", [g.feed((1, 8)), g.const(np.float32(1))], domain="qonnx.custom_op.general"
+    )
     w = g.node("BipolarQuant", [g.weight(8, 6, style="raw"), g.const(np.float32(0.5))],
                domain="qonnx.custom_op.general")  # fmt: skip
     y = g.do("MatMul", x, w)
-    y = g.node("BipolarQuant", [g.bn(y, 6), g.const(np.float32(1))], domain="qonnx.custom_op.general")
+    y = g.node(
+        "BipolarQuant", [g.bn(y, 6), g.const(np.float32(1))], domain="qonnx.custom_op.general"
+    )
     ternary = g.quant(g.weight(6, 4, style="raw"), 0.5, 2, narrow=True)
     return g.out(g.do("MatMul", y, ternary))
 
@@ -118,7 +119,9 @@ def qkeras_dense() -> Sketch:
         bias = g.quant(g.vector(m), 1 / 8, 4)
         y = g.do("Add", g.do("MatMul", x, w), bias)
         x = g.quant(g.do("Relu", y), 1 / 16, 4, signed=False, mode="ROUND")
-    return g.out(g.do("Softmax", g.do("Add", g.do("MatMul", x, g.weight(8, 5)), g.vector(5)), axis=-1))
+    return g.out(
+        g.do("Softmax", g.do("Add", g.do("MatMul", x, g.weight(8, 5)), g.vector(5)), axis=-1)
+    )
 
 
 # -- QDQ ----------------------------------------------------------------------------------------
@@ -175,7 +178,9 @@ def squeeze_and_excite() -> Sketch:
 def squeeze_and_excite_sigmoid_unquantised() -> Sketch:
     g = Sketch(24)
     x = g.qdq(g.feed((1, 2, 3, 3)), 0.03, 4)
-    s = g.qdq(g.conv(g.qdq(g.do("GlobalAveragePool", x), 0.02), g.weight(2, 2, 1, 1, style="qdq")), 0.02)
+    s = g.qdq(
+        g.conv(g.qdq(g.do("GlobalAveragePool", x), 0.02), g.weight(2, 2, 1, 1, style="qdq")), 0.02
+    )
     return g.out(g.qdq(g.do("Mul", x, g.do("Sigmoid", s)), 0.025, 1))
 
 
@@ -198,8 +203,12 @@ def yolo_like_heads() -> Sketch:
 def unet_with_transposed_convolution() -> Sketch:
     g = Sketch(26)
     x = g.qdq(g.feed((1, 2, 4, 4)), 0.03, 4)
-    d = g.qdq(g.do("Relu", g.conv(x, g.weight(4, 2, 2, 2, style="qdq"), strides=[2, 2])), 0.02, -128)
-    u = g.do("ConvTranspose", d, g.weight(4, 2, 2, 2, style="qdq", axis=1), g.vector(2), strides=[2, 2])
+    d = g.qdq(
+        g.do("Relu", g.conv(x, g.weight(4, 2, 2, 2, style="qdq"), strides=[2, 2])), 0.02, -128
+    )
+    u = g.do(
+        "ConvTranspose", d, g.weight(4, 2, 2, 2, style="qdq", axis=1), g.vector(2), strides=[2, 2]
+    )
     u = g.qdq(g.do("LeakyRelu", u, alpha=0.01), 0.02)
     return g.out(g.qdq(g.do("Add", g.do("Concat", x, u, axis=1), 0.5), 0.04))
 
@@ -233,7 +242,9 @@ def low_bits_and_16_bits() -> Sketch:
     x = g.qdq(g.feed((1, 6)), 0.001, 30000, "uint16")
     y = g.do("MatMul", x, g.weight(6, 4, style="qdq", kind="int4", axis=1))
     y = g.qdq(y, 0.0004, 0, "int16")
-    y = g.qdq(g.do("MatMul", y, g.weight(4, 4, style="qdq", kind="int2", axis=1)), 0.002, 0, "int16")
+    y = g.qdq(
+        g.do("MatMul", y, g.weight(4, 4, style="qdq", kind="int2", axis=1)), 0.002, 0, "int16"
+    )
     return g.out(g.qdq(y, 0.1, 3, "uint4"))
 
 
@@ -310,7 +321,9 @@ def codes_as_outputs() -> Sketch:
     g = Sketch(37)
     x = g.qdq(g.feed((1, 6)), 0.03, 4)
     y = g.do("Gemm", x, g.weight(4, 6, style="qdq"), g.vector(4), transB=1)
-    return g.out(g.q(y, 0.02, 3, "int8"), g.q(y, 0.004, 0, "int16"), g.q(g.do("Tanh", g.qdq(y)), 1 / 128))
+    return g.out(
+        g.q(y, 0.02, 3, "int8"), g.q(y, 0.004, 0, "int16"), g.q(g.do("Tanh", g.qdq(y)), 1 / 128)
+    )
 
 
 @family
@@ -349,7 +362,9 @@ def elementary_functions_between_quantisers() -> Sketch:
 def unquantised_functions_concatenated() -> Sketch:
     g = Sketch(41)
     x, y = g.qdq(g.feed((1, 4)), 0.03, 4), g.qdq(g.feed((1, 3)), 0.05)
-    c = g.do("Concat", g.do("Sigmoid", x), g.do("Relu", y), y, g.do("Mul", x, g.do("Sigmoid", x)), axis=1)
+    c = g.do(
+        "Concat", g.do("Sigmoid", x), g.do("Relu", y), y, g.do("Mul", x, g.do("Sigmoid", x)), axis=1
+    )
     padded = g.do("Pad", g.do("Tanh", x), np.array([0, 1, 0, 2]), 0.3)
     return g.out(g.qdq(c, 0.02), g.qdq(padded, 0.01))
 
@@ -382,8 +397,12 @@ def qoperator_chain() -> Sketch:
     y = g.node("QLinearConv", [x, *p(0.03, 120, "uint8"), w, *scales, *p(0.02, 3, "uint8"), bias])
     a = g.microsoft("QLinearGlobalAveragePool", y, *p(0.02, 3, "uint8"), *p(0.015, 0, "uint8"))
     s = g.microsoft("QLinearSigmoid", y, *p(0.02, 3, "uint8"), *p(1 / 256, 0, "uint8"))
-    m = g.microsoft("QLinearMul", s, *p(1 / 256, 0, "uint8"), y, *p(0.02, 3, "uint8"), *p(0.02, 9, "uint8"))
-    z = g.microsoft("QLinearAdd", m, *p(0.02, 9, "uint8"), a, *p(0.015, 0, "uint8"), *p(0.03, 1, "uint8"))
+    m = g.microsoft(
+        "QLinearMul", s, *p(1 / 256, 0, "uint8"), y, *p(0.02, 3, "uint8"), *p(0.02, 9, "uint8")
+    )
+    z = g.microsoft(
+        "QLinearAdd", m, *p(0.02, 9, "uint8"), a, *p(0.015, 0, "uint8"), *p(0.03, 1, "uint8")
+    )
     return g.out(z, g.node("DequantizeLinear", [z, *p(0.03, 1, "uint8")]))
 
 
@@ -392,7 +411,11 @@ def integer_operators_and_float_glue() -> Sketch:
     g = Sketch(45)
     x = g.feed((1, 6), 0, 255, "uint8")
     w = g.const(g.rng.integers(-20, 20, (6, 4)), "int8")
-    y = g.do("Cast", g.node("MatMulInteger", [x, w, g.const(np.int64(128), "uint8")]), to=TensorProto.FLOAT)
+    y = g.do(
+        "Cast",
+        g.node("MatMulInteger", [x, w, g.const(np.int64(128), "uint8")]),
+        to=TensorProto.FLOAT,
+    )
     y = g.do("Relu", g.do("Add", g.do("Mul", y, 0.0123), g.vector(4)))
     return g.out(g.q(y, 0.1, 0, "uint8"))
 
@@ -425,8 +448,12 @@ def dead_and_flipped_channels() -> Sketch:
     w[1] = 0
     y = g.conv(x, g.const(w))
     gamma = np.array([1.2, 0.7, 0.0, -0.9], np.float32)
-    y = g.node("BatchNormalization", [y, g.const(gamma), g.vector(4), g.vector(4), g.vector(4, 0.1, 2)])
-    return g.out(g.quant(g.do("MaxPool", g.do("Relu", y), kernel_shape=[2, 2]), 0.25, 4, signed=False))
+    y = g.node(
+        "BatchNormalization", [y, g.const(gamma), g.vector(4), g.vector(4), g.vector(4, 0.1, 2)]
+    )
+    return g.out(
+        g.quant(g.do("MaxPool", g.do("Relu", y), kernel_shape=[2, 2]), 0.25, 4, signed=False)
+    )
 
 
 @family
@@ -434,7 +461,12 @@ def grouped_transposed_and_three_dimensions() -> Sketch:
     g = Sketch(49)
     x = g.qdq(g.feed((1, 4, 3, 3)), 0.03, 4)
     w = g.weight(4, 3, 2, 2, style="qdq", axis=1)
-    y = g.qdq(g.do("ConvTranspose", x, w, strides=[2, 1], group=2, output_padding=[1, 0], pads=[1, 0, 0, 1]), 0.02)
+    y = g.qdq(
+        g.do(
+            "ConvTranspose", x, w, strides=[2, 1], group=2, output_padding=[1, 0], pads=[1, 0, 0, 1]
+        ),
+        0.02,
+    )
     z = g.qdq(g.do("Reshape", y, np.array([1, 2, -1, 3, 3])), 0.02)
     v = g.conv(z, g.weight(2, 2, 2, 2, 2, style="qdq"), pads=[0, 1, 0, 1, 0, 1])
     return g.out(g.qdq(y, 0.03), g.qdq(v, 0.04))

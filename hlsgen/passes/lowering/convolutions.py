@@ -63,7 +63,7 @@ def _convolved(
     code = zero_code(a)
     if code is not None:
         taps = total(used.reshape(len(used), -1), 1)
-        bias = product(taps, np.array([-code], dtype=object))
+        bias = product(taps, fields.field_of(-code, 1))
         return tree.affine(b.emit(Conv(used, bias, window, group, code), a.leaf), scale, ZERO)
     acc = b.emit(Conv(used, np.zeros(len(used), np.int64), window, group, 0), a.leaf)
     offset = _offset_map(a, values, window, group, repeat if depthwise else 0)

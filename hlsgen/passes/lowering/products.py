@@ -81,7 +81,7 @@ def _by_constant(b: Builder, x: Expr, w: Expr) -> Expr:
     scale = tree.mul(s.unit, unit)
     code = zero_code(a)
     if code is not None:
-        bias: Array = product(total(used, 0), np.array([-code], dtype=object))
+        bias = product(total(used, 0), fields.field_of(-code, 1))
         return tree.affine(b.emit(MatMul(used, bias), a.leaf), scale, ZERO)
     acc = b.emit(MatMul(used, np.zeros(used.shape[1], np.int64)), a.leaf)
     return tree.affine(acc, scale, tree.mul(_row_offset(a, values), unit))

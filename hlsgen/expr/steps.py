@@ -111,8 +111,8 @@ def _all_codes(values: RowValues, spans: Array) -> list[Steps]:
     n = np.arange(len(r)) - np.repeat(starts, spans) + lo[r]
     codes = values.codes(r, n)
     return [
-        Steps.from_codes(first, codes[start : start + span])
-        for first, start, span in zip(lo.tolist(), starts.tolist(), spans.tolist(), strict=True)
+        Steps.from_codes(int(lo[i]), codes[starts[i] : starts[i] + spans[i]])
+        for i in range(len(values.rows))
     ]
 
 

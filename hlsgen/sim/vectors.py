@@ -62,7 +62,8 @@ def _saturation(network: Network, prologue: Any, name: str) -> tuple[float, floa
     ends: list[float] = []
     for sign in (-1.0, 1.0):
         steps = [sign * 2.0**k for k in range(-12, 21)]
-        feeds = {n: np.zeros((len(steps), *network.model.types[n].shape)) for n in network.model.inputs}
+        types = network.model.types
+        feeds = {n: np.zeros((len(steps), *types[n].shape)) for n in network.model.inputs}
         feeds[name] = np.stack([np.full(shape, v) for v in steps])
         codes = codes_of(prologue, feeds).reshape(len(steps), -1)
         moving = [i for i in range(len(steps) - 1) if (codes[i] != codes[-1]).any()]

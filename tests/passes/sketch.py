@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from tests.passes.networks import MICROSOFT, QONNX, Network
+from tests.passes.canvas import MICROSOFT, QONNX, Canvas
 
 
-class Sketch(Network):
+class Sketch(Canvas):
     """A network written down layer by layer; every method takes and returns value names."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
-        self.count = 0
 
     # -- ends -----------------------------------------------------------------------------------
 
@@ -48,9 +47,15 @@ class Sketch(Network):
     # -- quantisers -----------------------------------------------------------------------------
 
     def quant(
-        self, x: str, scale: Any = 0.125, bits: float = 4, signed: bool = True, narrow: bool = False,
-        zero: Any = 0.0, mode: str = "ROUND",
-    ) -> str:  # fmt: skip
+        self,
+        x: str,
+        scale: Any = 0.125,
+        bits: float = 4,
+        signed: bool = True,
+        narrow: bool = False,
+        zero: Any = 0.0,
+        mode: str = "ROUND",
+    ) -> str:
         """QONNX Quant."""
         inputs = [x, *(self.const(np.float32(v)) for v in (scale, zero, bits))]
         return self.node(

@@ -1,4 +1,4 @@
-"""Corners of lowering: odd outputs, values without meaning, long chains, refusals with their place."""
+"""Corners of lowering: odd outputs, values without meaning, long chains, located refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typical exports of many makers: each lowers, and to exactly the file's integers."""
+"""Typical exports of other makers: each lowers, and to exactly the file's integers."""
 
 from __future__ import annotations
 
@@ -19,109 +19,6 @@ FAMILIES: list[Family] = []
 def family(make: Family) -> Family:
     FAMILIES.append(make)
     return make
-
-
-# -- QONNX and Brevitas -------------------------------------------------------------------------
-
-
-@family
-def brevitas_resnet_shared_scale() -> Sketch:
-    g = Sketch(1)
-    x = g.quant(g.feed((1, 3, 5, 5)), 0.125)
-    y = g.quant(g.bn(g.conv(x, g.weight(4, 3, 3, 3), pads=[1] * 4), 4), 0.25, signed=False)
-    z = g.quant(g.conv(y, g.weight(3, 4, 3, 3), pads=[1] * 4), 0.125)
-    return g.out(g.quant(g.do("Relu", g.do("Add", z, x)), 0.125, signed=False))
-
-
-@family
-def brevitas_resnet_free_scales() -> Sketch:
-    g = Sketch(2)
-    x = g.quant(g.feed((1, 3, 4, 4)), 0.1)
-    z = g.quant(g.conv(x, g.weight(3, 3, 3, 3), pads=[1] * 4), 0.0837, 8)
-    return g.out(g.quant(g.do("Relu", g.do("Add", z, x)), 0.2, signed=False))
-
-
-@family
-def unquantised_bn_into_residual_add() -> Sketch:
-    g = Sketch(3)
-    x = g.quant(g.feed((1, 3, 4, 4)), 0.1, 8)
-    y = g.bn(g.conv(x, g.weight(3, 3, 3, 3), pads=[1] * 4), 3)
-    return g.out(g.quant(g.do("Relu", g.do("Add", y, x)), 0.2, 8, signed=False))
-
-
-@family
-def two_unquantised_bns_into_residual_add() -> Sketch:
-    g = Sketch(4)
-    x = g.quant(g.feed((1, 3, 4, 4)), 0.125, 4)
-    a = g.bn(g.conv(x, g.weight(4, 3, 1, 1)), 4)
-    b = g.bn(g.conv(x, g.weight(4, 3, 3, 3), pads=[1] * 4), 4)
-    return g.out(g.quant(g.do("Relu", g.do("Add", a, b)), 0.25, 4, signed=False))
-
-
-@family
-def bn_relu_concat_quant() -> Sketch:
-    g = Sketch(5)
-    x = g.quant(g.feed((1, 2, 4, 4)), 0.125)
-    a = g.do("Relu", g.bn(g.conv(x, g.weight(3, 2, 1, 1)), 3))
-    b = g.bn(g.conv(x, g.weight(2, 2, 3, 3), pads=[1] * 4), 2)
-    return g.out(g.quant(g.do("Concat", a, b, x, axis=1), 0.25, 5))
-
-
-@family
-def brevitas_per_channel_and_leaky() -> Sketch:
-    g = Sketch(6)
-    x = g.quant(g.feed((1, 3, 4, 4)), np.array([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1), 6)
-    y = g.conv(x, g.weight(4, 3, 3, 3), g.vector(4), group=1)
-    y = g.quant(g.do("LeakyRelu", y, alpha=0.1), 0.11, 5)
-    return g.out(g.quant(g.do("AveragePool", y, kernel_shape=[2, 2]), 0.1, 5))
-
-
-@family
-def bipolar_and_ternary() -> Sketch:
-    g = Sketch(7)
-    x = g.node(
-        "BipolarQuant", [g.feed((1, 8)), g.const(np.float32(1))], domain="qonnx.custom_op.general"
-    )
-    w = g.node("BipolarQuant", [g.weight(8, 6, style="raw"), g.const(np.float32(0.5))],
-               domain="qonnx.custom_op.general")  # fmt: skip
-    y = g.do("MatMul", x, w)
-    y = g.node(
-        "BipolarQuant", [g.bn(y, 6), g.const(np.float32(1))], domain="qonnx.custom_op.general"
-    )
-    ternary = g.quant(g.weight(6, 4, style="raw"), 0.5, 2, narrow=True)
-    return g.out(g.do("MatMul", y, ternary))
-
-
-@family
-def trunc_average_pool() -> Sketch:
-    g = Sketch(8)
-    x = g.quant(g.feed((1, 2, 4, 4)), 0.25, 4, signed=False)
-    y = g.do("Mul", g.do("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]), 4.0)
-    names = [y, *(g.const(np.float32(v)) for v in (0.25, 0, 6, 4))]
-    return g.out(g.node("Trunc", names, domain="qonnx.custom_op.general", rounding_mode="FLOOR"))
-
-
-@family
-def learned_zero_points_per_channel() -> Sketch:
-    g = Sketch(9)
-    zero = np.array([1, 0, 3]).reshape(1, 3, 1, 1)
-    scale = np.array([0.11, 0.07, 0.2]).reshape(1, 3, 1, 1)
-    x = g.quant(g.feed((1, 3, 4, 4)), scale, 4, signed=False, zero=zero)
-    return g.out(g.quant(g.conv(x, g.weight(4, 3, 3, 3), pads=[1] * 4), 0.2, 5))
-
-
-@family
-def qkeras_dense() -> Sketch:
-    g = Sketch(10)
-    x = g.quant(g.feed((1, 16), 0, 1), 1 / 256, 8, signed=False)
-    for n, m in ((16, 8), (8, 8)):
-        w = g.quant(g.weight(n, m, style="raw"), 1 / 8, 4, narrow=True)
-        bias = g.quant(g.vector(m), 1 / 8, 4)
-        y = g.do("Add", g.do("MatMul", x, w), bias)
-        x = g.quant(g.do("Relu", y), 1 / 16, 4, signed=False, mode="ROUND")
-    return g.out(
-        g.do("Softmax", g.do("Add", g.do("MatMul", x, g.weight(8, 5)), g.vector(5)), axis=-1)
-    )
 
 
 # -- QDQ ----------------------------------------------------------------------------------------
@@ -191,8 +88,13 @@ def yolo_like_heads() -> Sketch:
     y = g.qdq(g.conv(x, g.weight(4, 2, 3, 3, style="qdq"), pads=[1] * 4), 0.04)
     y = g.qdq(g.do("Mul", y, g.do("Sigmoid", y)), 0.03, -90)
     small = g.qdq(g.do("MaxPool", y, kernel_shape=[2, 2], strides=[2, 2]), 0.03, -90)
-    up = g.node("Resize", [small, "", g.const(np.array([1, 1, 2, 2], np.float32))], mode="nearest",
-                coordinate_transformation_mode="asymmetric", nearest_mode="floor")  # fmt: skip
+    up = g.node(
+        "Resize",
+        [small, "", g.const(np.array([1, 1, 2, 2], np.float32))],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
     c = g.qdq(g.do("Concat", g.qdq(up, 0.03, -90), y, axis=1), 0.031, -88)
     first = g.conv(small, g.weight(3, 4, 1, 1, style="qdq"), g.vector(3))
     second = g.do("Sigmoid", g.conv(c, g.weight(3, 8, 1, 1, style="qdq"), g.vector(3)))
@@ -230,8 +132,12 @@ def mixer_with_gelu() -> Sketch:
 def attention_scores() -> Sketch:
     g = Sketch(28)
     x = g.qdq(g.feed((1, 2, 3, 4)), 0.03, 4)
-    k = g.qdq(g.do("Transpose", g.qdq(g.feed((1, 2, 3, 4)), 0.02, 3, "uint8"), perm=[0, 1, 3, 2]), 0.02,
-              3, "uint8")  # fmt: skip
+    k = g.qdq(
+        g.do("Transpose", g.qdq(g.feed((1, 2, 3, 4)), 0.02, 3, "uint8"), perm=[0, 1, 3, 2]),
+        0.02,
+        3,
+        "uint8",
+    )
     s = g.qdq(g.do("Div", g.do("MatMul", x, k), float(np.sqrt(np.float32(8)))), 0.03)
     return g.out(s, g.qdq(g.do("Mul", s, s), 0.05, 0, "uint8"))
 
@@ -263,12 +169,22 @@ def keyword_spotting_tcn() -> Sketch:
     g = Sketch(31)
     x = g.qdq(g.feed((1, 3, 12)), 0.03, 4)
     for dilation in (1, 2):
-        y = g.conv(x, g.weight(3, 3, 3, style="qdq"), g.vector(3), dilations=[dilation],
-                   pads=[2 * dilation, 0])  # fmt: skip
+        y = g.conv(
+            x,
+            g.weight(3, 3, 3, style="qdq"),
+            g.vector(3),
+            dilations=[dilation],
+            pads=[2 * dilation, 0],
+        )
         y = g.qdq(g.do("Relu", g.bn(y, 3)), 0.02, -128)
         x = g.qdq(g.do("Add", x, y), 0.04, 0)
-    y = g.do("Gemm", g.do("Flatten", g.do("GlobalAveragePool", x)), g.weight(4, 3, style="qdq"),
-             g.vector(4), transB=1)  # fmt: skip
+    y = g.do(
+        "Gemm",
+        g.do("Flatten", g.do("GlobalAveragePool", x)),
+        g.weight(4, 3, style="qdq"),
+        g.vector(4),
+        transB=1,
+    )
     return g.out(g.do("Softmax", y, axis=1), g.do("ArgMax", y, axis=1, keepdims=0))
 
 
@@ -349,12 +265,22 @@ def elementary_functions_between_quantisers() -> Sketch:
     x = g.qdq(g.feed((1, 8)), 0.03, 4)
     positive = g.do("Add", g.do("Abs", x), 0.25)
     ys = [
-        g.do("Sqrt", positive), g.do("Exp", x), g.do("Log", positive), g.do("Pow", positive, 1.5),
-        g.do("Pow", x, 3.0), g.do("Div", 1.0, positive), g.do("Mish", x), g.do("Softsign", x),
-        g.do("HardSwish", x), g.do("Elu", x), g.do("Where", g.do("Greater", x, 0.5), x, g.do("Neg", x)),
-        g.do("Cast", g.do("LessOrEqual", x, 0.1), to=TensorProto.FLOAT), g.do("Sub", 1.0, x),
-        g.do("Where", g.do("Greater", x, 0.0), g.do("Log", x), 0.0), g.do("Min", x, 1.0),
-    ]  # fmt: skip
+        g.do("Sqrt", positive),
+        g.do("Exp", x),
+        g.do("Log", positive),
+        g.do("Pow", positive, 1.5),
+        g.do("Pow", x, 3.0),
+        g.do("Div", 1.0, positive),
+        g.do("Mish", x),
+        g.do("Softsign", x),
+        g.do("HardSwish", x),
+        g.do("Elu", x),
+        g.do("Where", g.do("Greater", x, 0.5), x, g.do("Neg", x)),
+        g.do("Cast", g.do("LessOrEqual", x, 0.1), to=TensorProto.FLOAT),
+        g.do("Sub", 1.0, x),
+        g.do("Where", g.do("Greater", x, 0.0), g.do("Log", x), 0.0),
+        g.do("Min", x, 1.0),
+    ]
     return g.out(g.qdq(g.do("Concat", *(g.qdq(y, 0.06, 1) for y in ys), axis=1), 0.07))
 
 
@@ -373,8 +299,14 @@ def unquantised_functions_concatenated() -> Sketch:
 def products_and_extremes_of_two_tensors() -> Sketch:
     g = Sketch(42)
     x, y = g.qdq(g.feed((1, 2, 5)), 0.03, 4), g.qdq(g.feed((1, 2, 1)), 0.0437, 9, "uint8")
-    ys = [g.do("Mul", x, y), g.do("Max", x, y), g.do("Min", x, y, 0.7), g.do("Sub", x, y),
-          g.do("Where", g.do("Greater", x, y), x, g.do("Mul", y, 0.5)), g.do("Mean", x, y)]  # fmt: skip
+    ys = [
+        g.do("Mul", x, y),
+        g.do("Max", x, y),
+        g.do("Min", x, y, 0.7),
+        g.do("Sub", x, y),
+        g.do("Where", g.do("Greater", x, y), x, g.do("Mul", y, 0.5)),
+        g.do("Mean", x, y),
+    ]
     return g.out(*(g.qdq(v, 0.05) for v in ys))
 
 

@@ -1,0 +1,186 @@
+"""Staircases of expressions: every code of every input, against Fractions and mpmath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from hlsgen.arith.rounding import Rounding, round_fraction
+from hlsgen.arith.staircase import Steps
+from hlsgen.errors import ModelError
+from hlsgen.expr import steps, tree
+from hlsgen.expr.affine import direction
+from hlsgen.expr.exact import exact_integer, exact_rational
+from hlsgen.expr.rows import folded, rows_of
+from hlsgen.expr.tree import Apply, Count, Expr, Leaf, Param
+from hlsgen.ir.hw import IntType
+from hlsgen.ops.model.elementwise import Fn
+
+
+def number(value: Any) -> Param:
+    return Param.of(value)
+
+
+def channel(*values: float) -> Param:
+    return Param.of(np.array(values).reshape(1, -1))
+
+
+def quantised(e: Expr, mode: Rounding = Rounding.HALF_EVEN, low: int = -8, high: int = 7) -> Expr:
+    limited = tree.apply(Fn.MAX, tree.apply(mode, e), number(low))
+    return tree.apply(Fn.MIN, limited, number(high))
+
+
+def staircases(make: Callable[[Leaf], Expr], lo: int, hi: int, channels: int = 1):
+    leaf = Leaf("n", (1, channels))
+    x = IntType.of(leaf.shape, lo, hi)
+    core = folded(make(leaf))
+    rows = rows_of(core, x)
+    found = steps.steps_of(core, rows)
+    return [found[int(r)] for r in np.broadcast_to(rows.row, leaf.shape).ravel()]
+
+
+def codes(s: Steps, lo: int, hi: int) -> list[int]:
+    return s.evaluate(np.arange(lo, hi + 1)).tolist()
+
+
+@pytest.mark.parametrize("mode", Rounding)
+@pytest.mark.parametrize("slope", [Fraction(1, 4), Fraction(-1, 4), Fraction(3, 7), Fraction(0)])
+def test_quantised_lines(mode: Rounding, slope: Fraction) -> None:
+    offset = Fraction(1, 8)
+    (found,) = staircases(
+        lambda n: quantised(tree.affine(n, number(slope), number(offset)), mode), -40, 40
+    )
+    wanted = [min(max(round_fraction(slope * n + offset, mode), -8), 7) for n in range(-40, 41)]
+    assert codes(found, -40, 40) == wanted
+
+
+def test_a_lower_limit_above_everything() -> None:
+    """ReLU of what is always negative."""
+    (found,) = staircases(
+        lambda n: tree.apply(Fn.MAX, tree.apply(Rounding.HALF_EVEN, n), number(0)), -10, -5
+    )
+    assert codes(found, -10, -5) == [0] * 6
+
+
+def reference(function: Callable[[Any], Any], lo: int, hi: int) -> list[int]:
+    with mpmath.workprec(300):
+        return [
+            min(max(int(mpmath.nint(function(mpmath.mpf(n)))), -8), 7) for n in range(lo, hi + 1)
+        ]
+
+
+CURVES: dict[str, tuple[Callable[[Expr], Expr], Callable[[Any], Any]]] = {
+    "sigmoid": (
+        lambda n: tree.mul(tree.apply(Fn.SIGMOID, tree.mul(n, number(0.01))), number(7.0)),
+        lambda n: 7 / (1 + mpmath.exp(-n * mpmath.mpf(0.01))),
+    ),
+    "falling tanh": (
+        lambda n: tree.mul(tree.apply(Fn.TANH, tree.mul(n, number(0.02))), number(-6.5)),
+        lambda n: -mpmath.mpf(6.5) * mpmath.tanh(n * mpmath.mpf(0.02)),
+    ),
+    "silu": (
+        lambda n: _silu(tree.mul(n, number(0.05))),
+        lambda n: n * mpmath.mpf(0.05) / (1 + mpmath.exp(-n * mpmath.mpf(0.05))),
+    ),
+    "root": (
+        lambda n: tree.apply(Fn.SQRT, tree.apply(Fn.ABS, n)),
+        lambda n: mpmath.sqrt(abs(n)),
+    ),
+    "batch norm and relu": (
+        lambda n: tree.apply(
+            Fn.MAX, tree.apply(Fn.DIV, n, tree.apply(Fn.SQRT, number(1777.0))), number(0.0)
+        ),
+        lambda n: max(n / mpmath.sqrt(1777), 0),
+    ),
+}
+
+
+def _silu(x: Expr) -> Expr:
+    return tree.mul(x, tree.apply(Fn.SIGMOID, x))
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_curves(name: str) -> None:
+    make, function = CURVES[name]
+    (found,) = staircases(lambda n: quantised(make(n)), -400, 400)
+    assert codes(found, -400, 400) == reference(function, -400, 400)
+
+
+def test_halving_finds_what_listing_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, _ = CURVES["silu"]
+    (listed,) = staircases(lambda n: quantised(make(n)), -3000, 3000)
+    monkeypatch.setattr(steps, "DENSE_LIMIT", 100)
+    (halved,) = staircases(lambda n: quantised(make(n)), -3000, 3000)
+    assert (listed.first, listed.t.tolist(), listed.jump.tolist()) == (
+        halved.first, halved.t.tolist(), halved.jump.tolist(),
+    )  # fmt: skip
+
+
+def test_one_row_for_equal_channels_and_their_own_for_others() -> None:
+    found = staircases(
+        lambda n: quantised(tree.apply(Fn.DIV, n, tree.apply(Fn.SQRT, channel(2.0, 3.0, 2.0)))),
+        -50, 50, 3,
+    )  # fmt: skip
+    assert found[0] is found[2]
+    assert codes(found[1], -50, 50) == reference(lambda n: n / mpmath.sqrt(3), -50, 50)
+
+
+def test_a_choice_by_a_constant_keeps_every_channel_its_function() -> None:
+    mask = Param.of(np.array([[1, 0]]))
+    found = staircases(
+        lambda n: quantised(
+            Apply(Fn.WHERE, (mask, tree.mul(n, number(0.25)), number(3.0)), n.shape)
+        ),
+        -20, 20, 2,
+    )  # fmt: skip
+    assert codes(found[0], -20, 20) == [
+        min(max(round_fraction(Fraction(n, 4), Rounding.HALF_EVEN), -8), 7) for n in range(-20, 21)
+    ]
+    assert set(codes(found[1], -20, 20)) == {3}
+
+
+def test_thresholds() -> None:
+    table = np.array([[[-3.5, 0.0, 4.25]]])
+    (found,) = staircases(lambda n: Count(tree.mul(n, number(0.5)), table, n.shape), -20, 20)
+    wanted = [sum(n * 0.5 >= t for t in (-3.5, 0.0, 4.25)) for n in range(-20, 21)]
+    assert codes(found, -20, 20) == wanted
+
+
+def test_wide_inputs() -> None:
+    (found,) = staircases(lambda n: quantised(tree.mul(n, number(2.0**-70))), -(1 << 73), 1 << 73)
+    assert found.evaluate(np.array([-(1 << 73), 0, 1 << 70, 3 << 69], dtype=object)).tolist() == [
+        -8, 0, 1, 2,
+    ]  # fmt: skip
+
+
+def test_directions() -> None:
+    n = Leaf("n", (1, 2))
+    up = direction(tree.apply(Fn.SIGMOID, tree.mul(n, channel(0.5, -2.0))))
+    assert up is not None
+    assert np.broadcast_to(up, (1, 2)).tolist() == [[1, -1]]
+    assert direction(tree.apply(Fn.ABS, n)) is None
+    assert direction(tree.mul(n, n)) is None
+    assert direction(tree.apply(Fn.SUB, n, tree.apply(Fn.NEG, n))) is not None
+    difference = tree.apply(Fn.SUB, number(1), n)
+    assert np.all(np.asarray(direction(difference)) == -1)
+
+
+def test_ties_of_irrational_numbers_are_no_ties() -> None:
+    root = tree.apply(Fn.SQRT, number(2.0))
+    assert exact_integer(tree.apply(Rounding.FLOOR, root), lambda p: p.values.item()) == 1
+    assert exact_rational(root, lambda p: p.values.item()) is None
+    assert exact_rational(tree.apply(Fn.SQRT, number(2.25)), lambda p: p.values.item()) == 1.5
+
+
+def test_a_value_outside_of_the_domain_is_an_error_only_if_it_matters() -> None:
+    log = tree.apply(Fn.LOG, number(-1.0))
+    lookup = lambda p: p.values.item()  # noqa: E731
+    chosen = tree.apply(Fn.WHERE, number(0), log, number(2.0))
+    assert exact_integer(tree.apply(Rounding.FLOOR, chosen), lookup) == 2
+    with pytest.raises(ModelError, match="logarithm"):
+        exact_integer(tree.apply(Rounding.FLOOR, log), lookup)

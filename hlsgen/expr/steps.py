@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,11 +94,10 @@ def _replaced(e: Expr, old: Expr, new: Expr) -> Expr:
 def _dense(e: Expr, rows: Rows, spans: Array) -> tuple[Steps, ...]:
     """All inputs of all rows, in parts of bounded size."""
     result: list[Steps] = []
-    edges = np.concatenate(([0], np.cumsum(spans.astype(np.int64))))
+    edges = [0, *np.cumsum(spans.astype(np.int64)).tolist()]
     start = 0
     while start < len(rows):
-        stop = int(np.searchsorted(edges, edges[start] + _CHUNK, side="right")) - 1
-        stop = max(start + 1, stop)
+        stop = max(start + 1, bisect_right(edges, edges[start] + _CHUNK) - 1)
         result += _all_codes(RowValues(e, rows.part(slice(start, stop))), spans[start:stop])
         start = stop
     return tuple(result)

@@ -19,7 +19,8 @@ def product_bounds(a: IntType, b: IntType, zeros: tuple[int, int]) -> tuple[IntA
     corners = [x * y for x in (alo, ahi) for y in (blo, bhi)]
     lo = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
     hi = np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
-    return field.to_int64(lo), field.to_int64(hi)
+    low, high = (np.asarray(v, dtype=object) for v in (lo, hi))  # no axes: a number by now
+    return field.to_int64(low), field.to_int64(high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,7 +105,12 @@ def clamped(b: Builder, fn: Fn, a: Affine, limit: Expr) -> Affine:
     x = b.type_of(leaf)
     lo, hi = fields.to_object(x.lo), fields.to_object(x.hi)
     if fn is Fn.MAX:
-        op = Clamp(code, fields.to_int64(np.maximum(fields.to_object(code), hi)))
+        op = Clamp(code, _narrowed(np.maximum(fields.to_object(code), hi)))
     else:
-        op = Clamp(fields.to_int64(np.minimum(fields.to_object(code), lo)), code)
+        op = Clamp(_narrowed(np.minimum(fields.to_object(code), lo)), code)
     return Affine.compact(b.emit(op, leaf), Param.of(unit), ZERO)
+
+
+def _narrowed(values: Array) -> Array:
+    """Python ints as int64 where they fit; numpy makes numbers of arrays without axes."""
+    return fields.to_int64(np.asarray(values, dtype=object))

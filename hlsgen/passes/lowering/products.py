@@ -76,14 +76,14 @@ def _by_constant(b: Builder, x: Expr, w: Expr) -> Expr:
     if varies(a.scale, a.rank, range(last)) and varies(a.scale, a.rank, (last,)):
         a = grids.uniform(b, a, (last,))
     s = operand(a, (last,))
-    used = values if s.factor is None else product(values, s.factor.reshape(-1, 1))
+    used: Array = values if s.factor is None else product(values, s.factor.reshape(-1, 1))
     unit = map_fields(unit, 2, lambda v: v.reshape((1,) * (a.rank - 1) + (-1,)))
     scale = tree.mul(s.unit, unit)
     code = zero_code(a)
     if code is not None:
         bias = product(total(used, 0), fields.field_of(-code, 1))
         return tree.affine(b.emit(MatMul(used, bias), a.leaf), scale, ZERO)
-    acc = b.emit(MatMul(used, np.zeros(used.shape[1], np.int64)), a.leaf)
+    acc = b.emit(MatMul(used, np.zeros(len(used[0]), np.int64)), a.leaf)
     return tree.affine(acc, scale, tree.mul(_row_offset(a, values), unit))
 
 

@@ -110,13 +110,8 @@ class _Samples:
     def at(self, place: tuple[Any, ...]) -> Any:
         def lookup(node: Expr) -> Any:
             array = self.array(node)
-            spot = tuple(
-                0 if n == 1 else int(i) for n, i in zip(array.shape, place, strict=False)
-            )
-            value = array[spot]
-            if isinstance(node, Count):
-                return [v.item() if isinstance(v, np.generic) else v for v in value]
-            return value.item() if isinstance(value, np.generic) else value
+            spot = tuple(0 if n == 1 else int(i) for n, i in zip(array.shape, place, strict=False))
+            return np.asarray(array[spot]).tolist()  # numpy scalars as Python's own numbers
 
         return lookup
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 import hlsgen
-from hlsgen.errors import HlsgenError, OptionError
+from hlsgen.errors import HlsgenError, OptionError, ToolMissing
 
 if TYPE_CHECKING:  # heavy modules are imported by the commands that need them
     from hlsgen.build.project import BuildOptions, Project, Stage
@@ -29,7 +29,7 @@ app = App(
     version_flags=["--version"],
 )
 
-Engine = Literal["python", "csim"]
+Engine = Literal["python", "native", "csim"]
 Io = Literal["parallel", "stream"]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Inputs = Annotated[list[str] | None, Parameter(name="--input", negative="")]
@@ -135,7 +135,8 @@ def simulate(
     output
         The npz file to write.
     engine
-        python: the integer graph in numpy; csim: the emitted C++ compiled by g++.
+        python: the integer graph in numpy; native: the same as plain C++ by g++, for large batches;
+        csim: the emitted HLS C++ by g++.
     io
         Which hardware csim runs.
     shape
@@ -196,7 +197,7 @@ def verify(
     seed
         Seed of the random samples.
     engine
-        python or csim.
+        python, native or csim.
     io
         Which hardware csim runs.
     shape
@@ -400,11 +401,18 @@ def _open(
 
 def _engine(name: str, project: Project) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
     from hlsgen.build.project import csim_engine
+    from hlsgen.sim.native import NativeEngine, unavailable
     from hlsgen.sim.run import run_graph
 
+    graph = project.network.graph
     if name == "csim":
         return csim_engine(project)
-    return lambda codes: run_graph(project.network.graph, codes)
+    if name == "native":
+        reason = unavailable(graph)
+        if reason is not None:
+            raise ToolMissing(f"the native engine cannot run this network: {reason}")
+        return NativeEngine(graph).run
+    return lambda codes: run_graph(graph, codes)
 
 
 # -- output -----------------------------------------------------------------------------------

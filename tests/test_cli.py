@@ -71,7 +71,8 @@ def test_proof_bounds_every_sum(built: Path) -> None:
 def test_project_simulates_as_its_model_does(built: Path, tmp_path: Path) -> None:
     x = np.random.default_rng(0).integers(0, 17, (5, 1, 64)).astype(np.float32)
     np.savez(tmp_path / "x.npz", x=x)
-    for what, engine, out in ((built, "csim", "a"), (MLP, "python", "b"), (built, "python", "c")):
+    runs = ((built, "csim", "a"), (MLP, "python", "b"), (built, "native", "c"))
+    for what, engine, out in runs:
         target = tmp_path / f"{out}.npz"
         status = run(
             "simulate", what, "--input", tmp_path / "x.npz", "-o", target, "--engine", engine

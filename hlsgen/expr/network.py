@@ -12,11 +12,7 @@ from hlsgen.ir.model import Model, Shape
 
 @dataclass(frozen=True, eq=False)
 class InputPort:
-    """One hardware input: the integers of `prologue`, an expression of a network input's values.
-
-    `rounded` where the network input had no declared format, so that its values are rounded to
-    `format` first and the reference has to be evaluated on the rounded values.
-    """
+    """One hardware input: the integers of `prologue`, an expression of a network input's values."""
 
     value: str
     source: str
@@ -46,7 +42,11 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Everything that the engines, the emitters and the reports need of a model."""
+    """Everything that the engines, the emitters and the reports need of a model.
+
+    `rounded` holds, for each real network input with a declared or assumed format, the value that
+    the network computes with: the reference has to be evaluated on that. `notes` are for the user.
+    """
 
     model: Model
     graph: HwGraph

@@ -112,6 +112,9 @@ def fit_line(rows: Sequence[Steps], hints: Sequence[Affine] = ()) -> Line | None
     """A line for every row, in the narrowest type in which it is exact, or None."""
     if any(row.monotone == 0 for row in rows):
         return None
+    reach = (*_ends(rows), *(end for row in rows for end in (row.lo, row.hi)))
+    if max(map(abs, reach)) >= 1 << 62:  # beyond int64, hence beyond every float
+        return None
     points = _Points.of(rows)
     for ctype, dtype, limit in FLOAT_LIMITS:
         if points.reach >= limit:

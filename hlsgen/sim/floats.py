@@ -51,7 +51,7 @@ def evaluate(
 ) -> tuple[Array, ...]:
     """The outputs of one node, as carriers."""
     if any(x.dtype == object for x in inputs):
-        return node.op.evaluate(*inputs, types=types)
+        return node.op.evaluate(*map(integers, inputs), types=types)
     prepared = _prepare(node.op, types)
     match node.op, prepared:
         case Conv(), Product():

@@ -19,6 +19,7 @@ from hlsgen.ir.model import Model
 from hlsgen.passes.lower import LowerOptions, lower
 from hlsgen.sim.run import input_codes, output_values, simulate
 from tests.passes import oracle
+from tests.passes.exact_numbers import NoMeaning, Undecided, ends
 
 Array = Any
 
@@ -66,10 +67,10 @@ def compare(net: Network, samples: Mapping[str, Array]) -> Verdict:
         feeds = {name: fed(net, name, v[j]) for name, v in samples.items()}
         try:
             want = oracle.evaluate(net.model, feeds)
-        except oracle.Undecided:
+        except Undecided:
             verdict.undecided += 1
             continue
-        except oracle.NoMeaning:
+        except NoMeaning:
             verdict.meaningless += 1
             continue
         verdict.wrong += [f"sample {j}: {text}" for text in origins_equal(net, values, want, j)]
@@ -143,7 +144,7 @@ def origins_equal(
 
 
 def same(a: Fraction, b: Any) -> bool:
-    low, high = oracle.ends(b)
+    low, high = ends(b)
     return low <= a <= high
 
 

@@ -1,4 +1,4 @@
-// Linear for samples.onnx: node 24 'linear_0' (Linear)
+// Linear for samples.onnx: node 25 'linear_0' (Linear)
 //   x0 = linear_0_x0: 1x3x2x4 int4, -8 to 7
 //   x1 = linear_0_x1: 1x3x2x4 int4, -8 to 7
 //   y0 = linear_0_y0: 1x3x2x4 int5, -16 to 14

@@ -29,63 +29,84 @@ app = App(
     version_flags=["--version"],
 )
 
-Engine = Literal["python", "native", "csim"]
-Io = Literal["parallel", "stream"]
-Json = Annotated[bool, Parameter(name="--json", negative="")]
-Inputs = Annotated[list[str] | None, Parameter(name="--input", negative="")]
-Shapes = Annotated[list[str] | None, Parameter(name="--shape", negative="")]
-Scales = Annotated[Path | None, Parameter(name="--static-scales")]
+
+def _option(text: str, name: str | list[str] | None = None, *, flag: bool = False) -> Parameter:
+    """What an option is called and what its help says, once for all commands."""
+    return Parameter(name=name, help=text, negative="" if flag else None)
+
+
+Model = Annotated[Path, _option("The quantised ONNX file, or (but for build) a project folder.")]
+Engine = Annotated[
+    Literal["python", "native", "csim"],
+    _option(
+        "python: the integer graph in numpy; native: the same as plain C++ by g++, for large "
+        "batches; csim: the emitted HLS C++ by g++."
+    ),
+]
+Io = Annotated[
+    Literal["parallel", "stream"],
+    _option("parallel: all unrolled, one result a clock; stream: dataflow with line buffers."),
+]
+Formats = Annotated[
+    list[str] | None,
+    _option("Format of a network input, NAME=uint8 or NAME='fixed<16,6>'.", "--input", flag=True),
+]
+Inputs = Annotated[
+    list[str] | None,
+    _option(
+        "X.npz with one array per network input, samples first; NAME=FORMAT declares a format.",
+        "--input",
+        flag=True,
+    ),
+]
+Shapes = Annotated[
+    list[str] | None,
+    _option("Sizes of an input with free dimensions, NAME=1x3x32x32.", "--shape", flag=True),
+]
+Scales = Annotated[
+    Path | None,
+    _option(
+        "An npz file with scales and zero points for tensors that the file quantises dynamically.",
+        "--static-scales",
+    ),
+]
+Folder = Annotated[
+    Path, _option("The project folder; an older project of hlsgen is replaced.", ["-o", "--output"])
+]
+Target = Annotated[Path, _option("The npz file to write.", ["-o", "--output"])]
+Expected = Annotated[
+    Path | None, _option("Y.npz with expected outputs; else the public runtimes compute them.")
+]
+JsonFile = Annotated[
+    str | None, _option("Write the result to this file as JSON ('-' prints it).", "--json")
+]
+BoardName = Annotated[str, _option("A name of `hlsgen boards`, or a TOML file of yours.")]
+Clock = Annotated[float, _option("Clock period in ns; the board's by default.")]
+Top = Annotated[str, _option("Name of the hardware function; the model's name by default.")]
+Samples = Annotated[int, _option("How many seeded random samples (build: test vectors).")]
+Csim = Annotated[bool, Parameter(help="Compile the C++ with g++ and compare it with the model.")]
+Json = Annotated[bool, _option("Print the result as JSON.", "--json", flag=True)]
 
 
 @app.command
 def build(
-    model: Path,
+    model: Model,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["-o", "--output"])],
-    board: str = "ultra96v2",
+    output: Folder,
+    board: BoardName = "ultra96v2",
     io: Io = "parallel",
-    clock_ns: float = 0.0,
-    top: str = "",
-    input_: Inputs = None,
+    clock_ns: Clock = 0.0,
+    top: Top = "",
+    input_: Formats = None,
     shape: Shapes = None,
     static_scales: Scales = None,
-    samples: int = 8,
+    samples: Samples = 8,
     seed: int = 0,
-    csim: bool = True,
+    csim: Csim = True,
     json_: Json = False,
 ) -> int:
-    """Write the whole HLS project of a model and verify it by C simulation.
-
-    Parameters
-    ----------
-    model
-        The quantised ONNX file.
-    output
-        The project folder to make; an older project of hlsgen there is replaced.
-    board
-        A name of `hlsgen boards`, or a TOML file of yours.
-    io
-        parallel: everything unrolled, one result per clock; stream: dataflow with line buffers.
-    clock_ns
-        Clock period; the board's by default.
-    top
-        Name of the hardware function; the model's name by default.
-    input_
-        Format of a network input, NAME=uint8 or NAME='fixed<16,6>'; repeat for several.
-    shape
-        Sizes of a network input with free dimensions, NAME=1x3x32x32.
-    static_scales
-        An npz file with scales and zero points for tensors that the file quantises dynamically.
-    samples
-        How many test vectors the project carries.
-    seed
-        Seed of the test vectors.
-    csim
-        Compile the C++ with g++ and compare it with the model.
-    json_
-        Print the result as JSON.
-    """
+    """Write the whole HLS project of a model and verify it by C simulation."""
     from hlsgen.build.project import build as run
 
     options = _options(
@@ -113,111 +134,66 @@ def build(
 
 @app.command
 def simulate(
-    model: Path,
+    model: Model,
     /,
     *,
     input_: Inputs = None,
-    output: Annotated[Path, Parameter(name=["-o", "--output"])],
+    output: Target,
     engine: Engine = "python",
     io: Io = "parallel",
     shape: Shapes = None,
     static_scales: Scales = None,
     json_: Json = False,
 ) -> int:
-    """Run a model's integers on arrays.
-
-    Parameters
-    ----------
-    model
-        The ONNX file, or a project folder.
-    input_
-        X.npz with one array per network input, samples first; NAME=FORMAT declares a format.
-    output
-        The npz file to write.
-    engine
-        python: the integer graph in numpy; native: the same as plain C++ by g++, for large batches;
-        csim: the emitted HLS C++ by g++.
-    io
-        Which hardware csim runs.
-    shape
-        Sizes of a network input with free dimensions, NAME=1x3x32x32.
-    static_scales
-        An npz file with scales and zero points for tensors that the file quantises dynamically.
-    json_
-        Print a summary as JSON.
-    """
-    import numpy as np
-
+    """Run a model's integers on arrays."""
+    from hlsgen.sim.arrays import load_arrays, save_arrays
     from hlsgen.sim.run import feeds_of, input_codes, output_values
 
     files, formats = _split_inputs(input_)
     if len(files) != 1:
         raise OptionError("simulate needs --input X.npz, one file")
-    arrays = _load(files[0])
+    arrays = load_arrays(files[0])
     project = _open(model, formats, shape, static_scales, io, arrays)
     network = project.network
     feeds = feeds_of(network, arrays)
     codes = _engine(engine, project)(input_codes(network, feeds))
     results = output_values(network, codes)
-    _save(output, {name.replace("/", "__"): y for name, y in results.items()})
+    save_arrays(output, {name.replace("/", "__"): y for name, y in results.items()})
     _notes(network)
     if json_:
-        shapes = {name: list(np.shape(y)) for name, y in results.items()}
+        shapes = {name: list(y.shape) for name, y in results.items()}
         _print_json({"format": 1, "engine": engine, "outputs": shapes})
     return 0
 
 
 @app.command
 def verify(
-    model: Path,
+    model: Model,
     /,
     *,
     input_: Inputs = None,
-    expect: Path | None = None,
-    samples: int = 16,
+    expect: Expected = None,
+    samples: Samples = 16,
     seed: int = 0,
     engine: Engine = "python",
     io: Io = "parallel",
     shape: Shapes = None,
     static_scales: Scales = None,
-    json_: Annotated[str | None, Parameter(name="--json")] = None,
+    json_: JsonFile = None,
 ) -> int:
-    """Compare an engine with the model's reference, element by element.
-
-    Parameters
-    ----------
-    model
-        The ONNX file, or a project folder.
-    input_
-        X.npz with network inputs (random ones by default); NAME=FORMAT declares a format.
-    expect
-        Y.npz with expected outputs; by default the public runtimes compute them.
-    samples
-        How many random samples, where no arrays are given.
-    seed
-        Seed of the random samples.
-    engine
-        python, native or csim.
-    io
-        Which hardware csim runs.
-    shape
-        Sizes of a network input with free dimensions, NAME=1x3x32x32.
-    static_scales
-        An npz file with scales and zero points for tensors that the file quantises dynamically.
-    json_
-        Write the result to this file as JSON ('-' prints it).
-    """
+    """Compare an engine with the model's reference, element by element."""
     from hlsgen.build.project import reference_file
+    from hlsgen.sim.arrays import load_arrays
     from hlsgen.sim.run import feeds_of
     from hlsgen.sim.vectors import random_feeds
     from hlsgen.sim.verify import verify as run
 
     files, formats = _split_inputs(input_)
-    arrays = _load(files[0]) if files else None
+    arrays = load_arrays(files[0]) if files else None
     project = _open(model, formats, shape, static_scales, io, arrays)
     network = project.network
     feeds = random_feeds(network, samples, seed) if arrays is None else feeds_of(network, arrays)
-    expected = None if expect is None else _load(expect)
+    expected = None if expect is None else load_arrays(expect)
     engines = {engine: _engine(engine, project)}
     result = run(network, feeds, expected, engines, reference_file(model, project.options))
     _notes(network, *result.warnings)
@@ -234,29 +210,15 @@ def verify(
 
 @app.command
 def inspect(
-    model: Path,
+    model: Model,
     /,
     *,
-    input_: Inputs = None,
+    input_: Formats = None,
     shape: Shapes = None,
     static_scales: Scales = None,
     json_: Json = False,
 ) -> int:
-    """Show what a model is: dialect, layers, formats, ranges; what would not convert and why.
-
-    Parameters
-    ----------
-    model
-        The ONNX file, or a project folder.
-    input_
-        Format of a network input, NAME=uint8.
-    shape
-        Sizes of a network input with free dimensions, NAME=1x3x32x32.
-    static_scales
-        An npz file with scales and zero points for tensors that the file quantises dynamically.
-    json_
-        Print everything as JSON.
-    """
+    """Show what a model is: dialect, layers, formats, ranges; what would not convert and why."""
     from hlsgen.report.inspect import inspected
 
     options = _options(
@@ -274,15 +236,7 @@ def inspect(
 
 @app.command
 def boards(name: str = "", /, *, json_: Json = False) -> int:
-    """Show the boards that projects can be made for.
-
-    Parameters
-    ----------
-    name
-        One board in detail; all in a table by default.
-    json_
-        Print as JSON.
-    """
+    """Show the boards that projects can be made for."""
     from dataclasses import asdict
 
     from hlsgen.boards import all_boards, load_board
@@ -317,7 +271,7 @@ def _options(
         raise OptionError(f"--samples must not be negative, got {samples}")
     if clock_ns < 0:
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
-    static = {} if scales is None else _load(scales)
+    static = _static_scales(scales)
     return BuildOptions(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, max(samples, 1), seed, csim
     )
@@ -338,6 +292,12 @@ def _split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]
     return files, formats
 
 
+def _static_scales(path: Path | None) -> dict[str, Any]:
+    from hlsgen.sim.arrays import load_arrays
+
+    return {} if path is None else load_arrays(path)
+
+
 def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for value in values or []:
@@ -347,32 +307,6 @@ def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:
             raise OptionError(f"--shape {value}: needed is NAME=1x3x32x32")
         found[name] = tuple(map(int, parts))
     return found
-
-
-def _load(path: Path) -> dict[str, Any]:
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "not an npz file of plain arrays"
-        raise OptionError(f"{path}: {reason}") from error
-    except Exception as error:  # zipfile has errors of its own
-        raise OptionError(f"{path}: not a readable npz file ({error})") from error
-
-
-def _save(path: Path, arrays: Mapping[str, Any]) -> None:
-    import numpy as np
-
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OptionError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -394,7 +328,7 @@ def _open(
         if formats or shapes or scales:
             raise OptionError(f"{model} is a project: its formats and shapes were fixed by build")
         return open_project(model)
-    static = {} if scales is None else _load(scales)
+    static = _static_scales(scales)
     options = BuildOptions(io=Io(io), inputs=formats, shapes=_shapes(shapes), static_scales=static)
     return Project(model, load_network(model, options, arrays=arrays), options)
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from hlsgen.build import project
 from hlsgen.cli import main
@@ -247,3 +249,41 @@ def test_dynamic_scales_are_refused_unless_replaced(
     np.savez(tmp_path / "s.npz", **arrays)  # pyright: ignore[reportArgumentType]
     assert run("verify", model, "--samples", 2, "--static-scales", tmp_path / "s.npz") == 0
     assert "0 wrong" in " ".join(capsys.readouterr().out.split())
+
+
+def test_weights_beside_the_model_go_into_the_project(tmp_path: Path) -> None:
+    proto = onnx.load(CNN)
+    model = tmp_path / "m.onnx"
+    onnx.save(proto, model, save_as_external_data=True, location="w.bin", size_threshold=0)
+    assert run("build", model, "-o", tmp_path / "p", "--samples", 2) == 0
+    (tmp_path / "w.bin").unlink()
+    assert run("verify", tmp_path / "p", "--samples", 2) == 0
+
+
+def test_the_greatest_probabilities_come_from_the_host(tmp_path: Path) -> None:
+    """TopK behind a softmax: its places are hardware, its values the epilogue's."""
+    proto = onnx.load(CNN)
+    name = proto.graph.output[0].name
+    k = numpy_helper.from_array(np.array([3]), "k")
+    proto.graph.initializer.append(k)
+    proto.graph.node.append(
+        helper.make_node("TopK", [name, "k"], ["best", "places"], "top", axis=1)
+    )
+    del proto.graph.output[:]
+    proto.graph.output.extend(
+        [
+            helper.make_tensor_value_info("best", onnx.TensorProto.FLOAT, None),
+            helper.make_tensor_value_info("places", onnx.TensorProto.INT64, None),
+        ]
+    )
+    onnx.save(proto, tmp_path / "m.onnx")
+    np.savez(tmp_path / "x.npz", image=np.load(CNN.parent / "test_data.npz")["image"][:9])
+    y = {}
+    for what, net in (("top", tmp_path / "m.onnx"), ("all", CNN)):
+        target = tmp_path / f"{what}.npz"
+        assert run("simulate", net, "--input", tmp_path / "x.npz", "-o", target) == 0
+        y[what] = np.load(target)
+    want = -np.sort(-y["all"][name], axis=-1)[..., :3]
+    np.testing.assert_allclose(y["top"]["best"], want, rtol=1e-6)
+    assert y["top"]["places"].shape == want.shape
+    assert run("build", tmp_path / "m.onnx", "-o", tmp_path / "p", "--samples", 2) == 0

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from hlsgen.arith.rounding import Rounding
-from hlsgen.arith.staircase import INT64_LIMIT, IntArray, Steps, int_array, widen
+from hlsgen.arith.steps import INT64_LIMIT, IntArray, Steps, int_array, widen
 
 MAX_STEPS = 1 << 20
 Ints = TypeVar("Ints", int, IntArray)

@@ -12,15 +12,13 @@ from hlsgen.arith.slope import fit_affine
 from hlsgen.arith.staircase import (
     Affine,
     EstimateCorrect,
-    IntArray,
     Realisation,
     Search,
-    Stack,
-    Steps,
     Table,
     Thresholds,
     TwoSlope,
 )
+from hlsgen.arith.steps import IntArray, Stack, Steps
 from hlsgen.errors import OptionError
 
 MAX_COMPARATORS = 64

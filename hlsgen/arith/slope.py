@@ -15,16 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.signed_digit import least_weight
-from hlsgen.arith.staircase import (
-    INT64_LIMIT,
-    Affine,
-    IntArray,
-    Stack,
-    Steps,
-    int_array,
-    magnitude,
-    widen,
-)
+from hlsgen.arith.staircase import Affine
+from hlsgen.arith.steps import INT64_LIMIT, IntArray, Stack, Steps, int_array, magnitude, widen
 
 BoolArray = NDArray[np.bool_]
 

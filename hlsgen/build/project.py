@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from hlsgen.arith.declared import Declared, parse_format
@@ -30,6 +31,7 @@ from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
 from hlsgen.ir.model import Model, Shape
 from hlsgen.passes.lower import LowerOptions, lower
+from hlsgen.sim.arrays import load_arrays
 from hlsgen.sim.run import input_codes, match_inputs, run_graph
 from hlsgen.sim.vectors import random_feeds
 from hlsgen.sim.verify import Engine, Verification, verify
@@ -125,7 +127,7 @@ def build(
     feeds = random_feeds(network, options.samples, options.seed)
     codes = input_codes(network, feeds)
     files |= vector_files(network.graph, codes, run_graph(network.graph, codes))
-    files["model.onnx"] = model.read_bytes()
+    files["model.onnx"] = _self_contained(model)
     if options.static_scales:
         files[SCALES] = _archive(options.static_scales)
     with _staged(folder) as stage:
@@ -140,6 +142,14 @@ def build(
         _finish(stage, verification, options)
         _publish(stage, folder)
     return Built(folder, network, verification, time.perf_counter() - started)
+
+
+def _self_contained(model: Path) -> bytes:
+    """The model's bytes; weights that lie in files beside it are taken in."""
+    proto = onnx.load(model, load_external_data=False)
+    if all(t.data_location != onnx.TensorProto.EXTERNAL for t in proto.graph.initializer):
+        return model.read_bytes()
+    return onnx.load(model).SerializeToString()
 
 
 def _archive(arrays: Mapping[str, Array]) -> bytes:
@@ -276,10 +286,7 @@ def open_project(folder: Path) -> Project:
 
 
 def _scales(path: Path) -> dict[str, Array]:
-    if not path.is_file():
-        return {}
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    return load_arrays(path) if path.is_file() else {}
 
 
 def csim_engine(project: Project) -> Engine:

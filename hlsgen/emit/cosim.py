@@ -27,7 +27,7 @@ from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.hw.matmul_streams import MatMulStreams
 from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.staircase import Staircase
-from hlsgen.ops.model import cast, movement
+from hlsgen.ops.model import cast, movement, select
 from hlsgen.ops.model.elementwise import Fn
 from hlsgen.ops.model.softmax import Softmax
 from hlsgen.sim.run import typed
@@ -266,7 +266,7 @@ class _Writer:
                 return f"at_least({self.write(arg, rank)}, {self._stored(wide)})"
             case Host(op=op, args=args):
                 parts = [self.write(a, len(a.shape)) for a in args]
-                return self._aligned(_host(op, parts, args), e, rank)
+                return self._aligned(_host(op, parts), e, rank)
             case Apply(fn=fn, args=args):
                 return self._apply(fn, lambda k: self.write(args[k], rank), len(args))
 
@@ -301,7 +301,19 @@ class _Writer:
         }.get(mode, f"np.floor({text} + 0.5)")
 
 
-def _host(op: Any, parts: list[str], args: tuple[Expr, ...]) -> str:
+def _host(op: Any, parts: list[str]) -> str:
+    match op:
+        case Softmax(axis=axis, log=log):
+            return f"softmax({parts[0]}, {axis}, {log})"
+        case select.TopK(k=k, axis=axis, largest=largest):
+            return f"top_k({parts[0]}, {k}, {axis}, {largest})[0]"
+        case cast.Cast(dtype=dtype):
+            return parts[0] if dtype.startswith(("float", "bfloat")) else f"np.trunc({parts[0]})"
+        case _:
+            return _rearranged(op, parts)
+
+
+def _rearranged(op: Any, parts: list[str]) -> str:
     match op:
         case movement.Transpose(perm=perm):
             return f"transpose({parts[0]}, {perm!r})"
@@ -314,9 +326,5 @@ def _host(op: Any, parts: list[str], args: tuple[Expr, ...]) -> str:
         case movement.Pad(before=before, after=after, value=value):
             inner = (0,) * len(before)
             return f"pad({parts[0]}, {before!r}, {after!r}, {inner!r}, {value!r})"
-        case Softmax(axis=axis, log=log):
-            return f"softmax({parts[0]}, {axis}, {log})"
-        case cast.Cast(dtype=dtype):
-            return parts[0] if dtype.startswith(("float", "bfloat")) else f"np.trunc({parts[0]})"
         case _:
             raise Unsupported(f"{type(op).__name__} on the host")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.rounding import Rounding, round_fraction
-from hlsgen.arith.staircase import Steps
+from hlsgen.arith.steps import Steps
 from hlsgen.errors import Unsupported
 from hlsgen.expr.fold import fractions
 from hlsgen.expr.rows import Rows

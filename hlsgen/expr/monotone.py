@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hlsgen.arith.interval import Interval
 from hlsgen.arith.rounding import Rounding
-from hlsgen.arith.staircase import Steps
+from hlsgen.arith.steps import Steps
 from hlsgen.errors import Unsupported
 from hlsgen.expr.rows import Rows, RowValues, constant_on
 from hlsgen.expr.tree import Apply, Expr, is_constant

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.arith.staircase import Steps
+from hlsgen.arith.steps import Steps
 from hlsgen.errors import Unsupported
 from hlsgen.expr.affine import direction
 from hlsgen.expr.clipped import clipped

@@ -26,6 +26,14 @@ _WHOLE_RESULT = frozenset({Fn.FLOOR, Fn.CEIL, Fn.ROUND, Fn.TRUNC, Fn.INT_DIV, Fn
 _CLOSED = frozenset({Fn.ADD, Fn.SUB, Fn.MUL, Fn.NEG, Fn.ABS, Fn.MAX, Fn.MIN, Fn.MOD})
 
 
+# What a function of a tensor and itself is: a number, or the tensor (None).
+_OF_ITSELF: dict[Fn | Rounding, int | None] = {
+    **dict.fromkeys((Fn.EQUAL, Fn.LESS_EQUAL, Fn.GREATER_EQUAL), 1),
+    **dict.fromkeys((Fn.LESS, Fn.GREATER, Fn.SUB), 0),
+    **dict.fromkeys((Fn.MAX, Fn.MIN), None),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is asked of an expression all the time, computed once when it is made."""
@@ -293,6 +301,9 @@ def apply(fn: Fn | Rounding, *args: Expr) -> Expr:
     for a, other in (args, args[::-1]) if fn in (Fn.MAX, Fn.MIN) else ():
         if a.shape == shape and _is_endless(other, fn):
             return a
+    if len(args) == 2 and args[0] is args[1] and fn in _OF_ITSELF:
+        value = _OF_ITSELF[fn]
+        return args[0] if value is None else Param(np.full((1,) * len(shape), value), shape)
     params = [a.values for a in args if isinstance(a, Param)]
     if len(params) == len(args) and isinstance(fn, Fn):
         folded = fold_constants(fn, params)

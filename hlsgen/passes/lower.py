@@ -166,13 +166,13 @@ class _Lowering:
     def _network(self, outputs: tuple[OutputPort, ...]) -> Network:
         b = self.builder
         wanted = dict.fromkeys(leaf.name for o in outputs for leaf in tree.leaves(o.epilogue))
-        if not wanted:
-            raise ModelError(
-                "no output depends on any input: there is nothing to build", Loc(self.model.file)
-            )
         nodes = _live(b.nodes, set(wanted))
         read = {name for node in nodes for name in node.inputs} | set(wanted)
         inputs = tuple(n for n in b.inputs if n in read)
+        if not inputs:
+            raise ModelError(
+                "no output depends on any input: there is nothing to build", Loc(self.model.file)
+            )
         made = (*inputs, *(v for node in nodes for v in node.outputs))
         types = {name: b.types[name] for name in made}
         graph = HwGraph(self.model.name, inputs, tuple(wanted), nodes, types)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from hlsgen.arith.realise import prove
 from hlsgen.arith.signed_digit import least_weight
 from hlsgen.arith.slope import fit_affine
-from hlsgen.arith.staircase import Affine, Steps
+from hlsgen.arith.staircase import Affine
+from hlsgen.arith.steps import Steps
 from hlsgen.ir import field as fields
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntType

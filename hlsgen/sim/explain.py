@@ -294,10 +294,3 @@ class _LayerCheck:
         return [
             f"{self.nodes[-1].loc}: {seen} codes differ where {mean:.0f} were expected of float32"
         ]
-
-
-def explain(
-    model: Model, inputs: Mapping[str, Array], reference: Reference, exact: Exact
-) -> Explanation:
-    """Judges every code of `reference`, whose samples are those of `inputs`."""
-    return Explainer(model, inputs, reference, exact).layers()

@@ -14,7 +14,7 @@ from hlsgen.expr.evaluate import enclose, evaluate, function
 from hlsgen.expr.exact import exact_integer
 from hlsgen.expr.tree import Apply, Count, Expr, Host, Leaf, Param, Source
 from hlsgen.ir.model import ModelOp
-from hlsgen.ops.model import cast, movement
+from hlsgen.ops.model import cast, movement, select
 from hlsgen.ops.model.softmax import Softmax
 
 Array = NDArray[Any]
@@ -22,6 +22,20 @@ Array = NDArray[Any]
 
 def moved(op: ModelOp, args: list[Array]) -> Array:
     """A host operator on arrays with a leading sample axis."""
+    x = args[0]
+    match op:
+        case Softmax(axis=axis, log=log):
+            return _softmax(x.astype(np.float64), axis + 1, log)
+        case select.TopK(k=k, axis=axis, largest=largest):  # the values; the places are hardware
+            x = np.sort(x, axis=axis + 1)
+            return (np.flip(x, axis + 1) if largest else x).take(range(k), axis=axis + 1)
+        case cast.Cast(dtype=dtype):
+            return x if dtype.startswith(("float", "bfloat")) else np.trunc(x)
+        case _:
+            return _rearranged(op, args)
+
+
+def _rearranged(op: ModelOp, args: list[Array]) -> Array:
     x = args[0]
     match op:
         case movement.Transpose(perm=perm):
@@ -35,10 +49,6 @@ def moved(op: ModelOp, args: list[Array]) -> Array:
         case movement.Pad(before=before, after=after, value=value):
             widths = [(0, 0), *zip(before, after, strict=True)]
             return np.pad(x, widths, constant_values=value)
-        case Softmax(axis=axis, log=log):
-            return _softmax(x.astype(np.float64), axis + 1, log)
-        case cast.Cast(dtype=dtype):
-            return x if dtype.startswith(("float", "bfloat")) else np.trunc(x)
         case _:
             raise Unsupported(f"{type(op).__name__} cannot run on the host")
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.arith.staircase import Realisation, Steps
+from hlsgen.arith.staircase import Realisation
+from hlsgen.arith.steps import Steps
 from hlsgen.errors import Unsupported
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwOp, IntType

@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.arith.staircase import Affine, Realisation, Search, Steps, Table, TwoSlope
+from hlsgen.arith.staircase import Affine, Realisation, Search, Table, TwoSlope
+from hlsgen.arith.steps import Steps
 
 Array = NDArray[Any]
 MAX_WORDS = 1 << 20

@@ -14,15 +14,8 @@ from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.realise import FORMS, RealisationError, prove, realise
 from hlsgen.arith.rounding import Rounding
-from hlsgen.arith.staircase import (
-    Affine,
-    EstimateCorrect,
-    Search,
-    Steps,
-    Table,
-    Thresholds,
-    TwoSlope,
-)
+from hlsgen.arith.staircase import Affine, EstimateCorrect, Search, Table, Thresholds, TwoSlope
+from hlsgen.arith.steps import Steps
 from hlsgen.errors import OptionError
 
 WIDE = IntFormat(40, True)

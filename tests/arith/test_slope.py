@@ -22,7 +22,8 @@ from hlsgen.arith.slope import (
     points,
     slope_intervals,
 )
-from hlsgen.arith.staircase import Affine, Stack, Steps
+from hlsgen.arith.staircase import Affine
+from hlsgen.arith.steps import Stack, Steps
 
 
 def exact(unit: Affine, rows: list[Steps]) -> bool:

@@ -11,16 +11,8 @@ from hypothesis import strategies as st
 
 from hlsgen.arith.affine_steps import MAX_STEPS, affine_steps
 from hlsgen.arith.rounding import Rounding, round_fraction
-from hlsgen.arith.staircase import (
-    Affine,
-    Cost,
-    Search,
-    Stack,
-    Steps,
-    Table,
-    Thresholds,
-    rom_cost,
-)
+from hlsgen.arith.staircase import Affine, Cost, Search, Table, Thresholds, rom_cost
+from hlsgen.arith.steps import Stack, Steps
 
 MODES = list(Rounding)
 fractions = st.fractions(-40, 40, max_denominator=30)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hlsgen.arith.rounding import Rounding, round_fraction
-from hlsgen.arith.staircase import Steps
+from hlsgen.arith.steps import Steps
 from hlsgen.errors import ModelError
 from hlsgen.expr import steps, tree
 from hlsgen.expr.affine import direction

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hlsgen.arith.staircase import Steps
+from hlsgen.arith.steps import Steps
 from hlsgen.ir.hw import IntType
 from hlsgen.passes.lowering.approximate import Approximation
 

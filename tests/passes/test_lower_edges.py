@@ -124,6 +124,32 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     refused(g.out(g.do("Gemm", g.qdq(g.feed((1, 2))), w, transB=1)), tmp_path, ModelError, "finite")
 
 
+# -- what no integers hold ----------------------------------------------------------------------
+
+
+def test_batch_norm_in_front_of_a_convolution(tmp_path: Path) -> None:
+    """One channel has one factor, which leaves the sum; three have three, which do not."""
+    g = Sketch()
+    one = g.bn(g.quant(g.feed((1, 1, 4, 4))), 1)
+    equal(g.out(g.quant(g.conv(one, g.weight(2, 1, 3, 3)), 0.2, 6)), tmp_path)
+    g = Sketch()
+    three = g.bn(g.quant(g.feed((1, 3, 4, 4))), 3)
+    g.out(g.quant(g.conv(three, g.weight(2, 3, 3, 3)), 0.2, 6))
+    refused(g, tmp_path, Unsupported, "put a quantiser behind it, or fold it into the weights")
+
+
+def test_a_curve_in_front_of_a_sum(tmp_path: Path) -> None:
+    g = Sketch()
+    y = g.do("MatMul", g.do("Sigmoid", g.qdq(g.feed((1, 4)))), g.weight(4, 2, style="raw"))
+    refused(g.out(g.qdq(y)), tmp_path, Unsupported, "'sigmoid' is used without a quantiser")
+
+
+def test_a_softmax_inside(tmp_path: Path) -> None:
+    g = Sketch()
+    y = g.do("MatMul", g.do("Softmax", g.qdq(g.feed((1, 4)))), g.weight(4, 2, style="raw"))
+    refused(g.out(g.qdq(y)), tmp_path, Unsupported, "softmax inside the network")
+
+
 # -- widths -------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,8 @@ JUSTIFIED = (
     "640 bits do not decide",  # a tie of irrational numbers
     "need more than 62 bits",  # 1/3, 1/5, 1/7 .. of many elements on one grid
 )
+# Faults of the random model itself.
+MEANINGLESS = ("within the range that its inputs can reach", "no output depends on any input")
 
 
 @pytest.mark.parametrize("start", range(SEEDS.start, SEEDS.stop, PART))
@@ -45,7 +47,7 @@ def test_random_networks(start: int, tmp_path: Path) -> None:
 
 
 def _justified(seed: int, error: HlsgenError) -> None:
-    """A refusal is located, is no fault of the model, and is one of those listed above."""
-    assert isinstance(error, Unsupported), f"seed {seed}: {error}"
+    """A refusal is located and is one of those listed above."""
+    texts = JUSTIFIED if isinstance(error, Unsupported) else MEANINGLESS
     assert error.loc is not None, f"seed {seed}: {error}"
-    assert any(text in error.message for text in JUSTIFIED), f"seed {seed}: {error}"
+    assert any(text in error.message for text in texts), f"seed {seed}: {error}"

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.realise import realise
-from hlsgen.arith.staircase import Steps
+from hlsgen.arith.steps import Steps
 from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
 from hlsgen.ir.hw import HwGraph, HwOp

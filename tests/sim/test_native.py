@@ -16,7 +16,8 @@ import hlsgen.ops.hw
 from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.realise import two_slope
 from hlsgen.arith.rounding import Rounding
-from hlsgen.arith.staircase import Search, Steps, Table
+from hlsgen.arith.staircase import Search, Table
+from hlsgen.arith.steps import Steps
 from hlsgen.errors import Loc, OptionError, ToolMissing
 from hlsgen.expr import tree
 from hlsgen.ir.graph import Node

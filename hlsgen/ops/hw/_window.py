@@ -27,12 +27,6 @@ class Window:
     def padded(self) -> bool:
         return any(self.pads_begin) or any(self.pads_end)
 
-    @property
-    def trivial(self) -> bool:
-        """One element at a time, in order: a 1x1 window."""
-        ones = set(self.kernel) | set(self.strides)
-        return ones == {1} and not self.padded
-
     def output(self, spatial: Shape) -> Shape:
         """Spatial sizes of the output."""
         return tuple(

@@ -12,7 +12,8 @@ from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.realise import FORMS, realise
 from hlsgen.arith.rounding import Rounding
-from hlsgen.arith.staircase import Realisation, Steps
+from hlsgen.arith.staircase import Realisation
+from hlsgen.arith.steps import Steps
 from hlsgen.ir.field import to_int64
 from hlsgen.ir.hw import HwOp, IntArray, IntType
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.lattice import Interval, count_between
-from hlsgen.arith.staircase import Steps
+from hlsgen.arith.steps import Steps
 from hlsgen.ir import field as fields
 from hlsgen.ir.hw import IntType
 

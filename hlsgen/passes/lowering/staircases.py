@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.interval import Interval
 from hlsgen.arith.realise import realise
-from hlsgen.arith.staircase import Steps
+from hlsgen.arith.steps import Steps
 from hlsgen.errors import Unsupported
 from hlsgen.expr import constant, tree
 from hlsgen.expr.affine import ZERO, direction

@@ -49,7 +49,10 @@ def weighted(
         whole_factors = tuple(whole(v / unit) for v in known)
         return tree.affine(_emit(b, whole_factors, leaves), Param.of(fields.compress(unit)), rest)
     if margin is None:
-        raise Irrational("a sum with irrational factors")
+        raise Irrational(
+            "a sum of tensors with irrational factors (batch normalisation's square root) is used "
+            "without a quantiser; put one behind the sum"
+        )
     return _approximated(b, [f for _, f in factors.values()], leaves, rest, margin)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 import hlsgen
 from hlsgen.errors import HlsgenError, OptionError, ToolMissing
@@ -78,7 +78,12 @@ Expected = Annotated[
     Path | None, _option("Y.npz with expected outputs; else the public runtimes compute them.")
 ]
 JsonFile = Annotated[
-    str | None, _option("Write the result to this file as JSON ('-' prints it).", "--json")
+    str | None,
+    Parameter(
+        name="--json",
+        help="Write the result to this file as JSON ('-' prints it).",
+        allow_leading_hyphen=True,
+    ),
 ]
 BoardName = Annotated[str, _option("A name of `hlsgen boards`, or a TOML file of yours.")]
 Clock = Annotated[float, _option("Clock period in ns; the board's by default.")]
@@ -386,7 +391,11 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in given
     given = [a for a in given if a != "--debug"]
     try:
-        status = app(given, exit_on_error=True, print_error=True)
+        status = app(given, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        text = " ".join(str(error).split())
+        print(f"hlsgen: error: {text} (hlsgen --help shows the commands)", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     except HlsgenError as error:
         if debug:
             raise

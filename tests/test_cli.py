@@ -105,6 +105,11 @@ def test_verify_writes_its_documented_json(built: Path, tmp_path: Path) -> None:
     assert engine["first_wrong"] is None
 
 
+def test_verify_prints_json_on_request(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("verify", built, "--samples", 2, "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["engines"]["python"]["wrong"] == 0
+
+
 def test_inspect_shows_layers(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("inspect", CNN, "--json") == 0
     content = json.loads(capsys.readouterr().out)
@@ -197,6 +202,9 @@ def test_no_space_leaves_nothing(
         (("simulate", MLP, "--input", "nothing.npz", "-o", "y.npz"), "nothing.npz"),
         (("verify", MLP, "--input", __file__), "npz"),
         (("verify", ROOT / "tests"), "not a project"),
+        (("build", MLP), "parameter -o"),
+        (("build", MLP, "-o", "p", "--io", "serial"), "serial"),
+        (("biuld", MLP), "biuld"),
     ],
 )
 def test_bad_options_are_one_line(

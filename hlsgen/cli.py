@@ -164,7 +164,7 @@ def simulate(
     codes = _engine(engine, project)(input_codes(network, feeds))
     results = output_values(network, codes)
     save_arrays(output, {name.replace("/", "__"): y for name, y in results.items()})
-    _notes(network)
+    _notes(network, *project.notes)
     if json_:
         shapes = {name: list(y.shape) for name, y in results.items()}
         _print_json({"format": 1, "engine": engine, "outputs": shapes})
@@ -201,7 +201,7 @@ def verify(
     expected = None if expect is None else load_arrays(expect)
     engines = {engine: _engine(engine, project)}
     result = run(network, feeds, expected, engines, reference_file(model, project.options))
-    _notes(network, *result.warnings)
+    _notes(network, *project.notes, *result.warnings)
     if json_ == "-":
         _print_json(result.to_json())
     else:
@@ -326,7 +326,7 @@ def _open(
     arrays: Mapping[str, Any] | None,
 ) -> Project:  # fmt: skip
     """A project folder as it was built, or a model file lowered now."""
-    from hlsgen.build.project import BuildOptions, Project, load_network, open_project
+    from hlsgen.build.project import BuildOptions, Project, load_network, open_project, settled_by
     from hlsgen.emit.hls import Io
 
     if model.is_dir():
@@ -335,7 +335,8 @@ def _open(
         return open_project(model)
     static = _static_scales(scales)
     options = BuildOptions(io=Io(io), inputs=formats, shapes=_shapes(shapes), static_scales=static)
-    return Project(model, load_network(model, options, arrays=arrays), options)
+    options, notes = settled_by(model, options, arrays or {})
+    return Project(model, load_network(model, options, arrays=arrays), options, notes)
 
 
 def _engine(name: str, project: Project) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ from hlsgen.emit.vectors import vector_files
 from hlsgen.errors import HlsgenError, OptionError
 from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
+from hlsgen.frontends.samples import settle
 from hlsgen.ir.model import Model, Shape
 from hlsgen.passes.lower import LowerOptions, lower
+from hlsgen.passes.lowering.inputs import Spread
 from hlsgen.sim.arrays import load_arrays
 from hlsgen.sim.run import input_codes, match_inputs, run_graph
 from hlsgen.sim.vectors import random_feeds
@@ -93,16 +95,28 @@ def load_network(
     observe("lowering", 0.0)
     return lower(
         read,
-        LowerOptions(options.inputs, _ranges(read, arrays or {})),
+        LowerOptions(options.inputs, _spreads(read, arrays or {})),
         lambda done, count: observe("lowering", done / max(count, 1)),
     )
 
 
-def _ranges(model: Model, arrays: Mapping[str, Array]) -> dict[str, tuple[float, float]]:
-    """Least and greatest value at hand for each network input."""
+def settled_by(
+    model: Path, options: BuildOptions, arrays: Mapping[str, Array]
+) -> tuple[BuildOptions, tuple[str, ...]]:
+    """Options with what the samples settle: free sizes, scales that are inputs; notes of it."""
+    if not arrays:
+        return options, ()
+    found = settle(model, arrays)
+    shapes = {**found.shapes, **options.shapes}
+    scales = {**found.constants, **options.static_scales}
+    return replace(options, shapes=shapes, static_scales=scales), found.notes
+
+
+def _spreads(model: Model, arrays: Mapping[str, Array]) -> dict[str, Spread]:
+    """What values are at hand for each network input."""
     found = match_inputs(model, arrays) if arrays else {}
     return {
-        name: (float(x.min()), float(x.max()))
+        name: Spread(float(x.min()), float(x.max()), bool((x == np.floor(x)).all()))
         for name, x in found.items()
         if x.size and x.dtype.kind in "fiu"
     }
@@ -261,6 +275,7 @@ class Project:
     folder: Path
     network: Network
     options: BuildOptions
+    notes: tuple[str, ...] = ()
 
 
 def open_project(folder: Path) -> Project:

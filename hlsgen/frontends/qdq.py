@@ -67,6 +67,14 @@ def zero_of(call: Call, dtype: str) -> str:
     return call.const(np.asarray(0, np.int64), "zero_point", dtype)
 
 
+def _at_run_time(*values: str) -> Unsupported:
+    arrays = " and ".join(f"'{name}'" for name in values)
+    return Unsupported(
+        f"scale '{values[0]}' is computed at run time; give --static-scales calibration.npz "
+        f"with array{'s' * (len(values) > 1)} {arrays} to replace it by a constant"
+    )
+
+
 def quantize(
     call: Call,
     x: str,
@@ -81,6 +89,8 @@ def quantize(
     `inside` adds the zero point before rounding.
     """
     shape = call.type(x).shape
+    if call.known(scale) is None:
+        raise _at_run_time(scale)
     check_scale(call, scale)
     zero = zero or zero_of(call, "uint8")
     low, high = bounds(call.type(zero).dtype)
@@ -127,10 +137,7 @@ def read_dynamic_quantize_linear(call: Call) -> None:
     """Scale and zero point have to be replaced by constants (`overrides`)."""
     scale, zero = call.proto.output[1], call.proto.output[2]
     if not (call.builder.is_known(scale) and call.builder.is_known(zero)):
-        raise Unsupported(
-            f"scale '{scale}' is computed at run time; give --static-scales calibration.npz "
-            f"with arrays '{scale}' and '{zero}' to replace it by a constant"
-        )
+        raise _at_run_time(scale, zero)
     call.give(quantize(call, call.input(), scale, zero, 0))
 
 

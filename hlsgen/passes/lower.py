@@ -19,7 +19,7 @@ from hlsgen.ir.model import Model, ModelOp
 from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.model.elementwise import Fn
 from hlsgen.passes.lowering.emission import Builder, NeedsRawInput
-from hlsgen.passes.lowering.inputs import Range, assumed, network_input
+from hlsgen.passes.lowering.inputs import Spread, assumed, network_input
 from hlsgen.passes.lowering.integers import integer, single
 from hlsgen.passes.lowering.rules import lower_node
 from hlsgen.passes.shrink_joins import shrink_joins
@@ -29,12 +29,12 @@ from hlsgen.passes.shrink_joins import shrink_joins
 class LowerOptions:
     """What the user says of the network inputs, by name.
 
-    `inputs` declares formats, such as {"x": uint8}. `ranges` tells the least and the greatest
-    value of the data at hand; it only matters where a format has to be assumed.
+    `inputs` declares formats, such as {"x": uint8}. `data` tells what values are at hand; it
+    only matters where a format has to be assumed.
     """
 
     inputs: Mapping[str, Declared] = field(default_factory=dict[str, Declared])
-    ranges: Mapping[str, Range] = field(default_factory=dict[str, Range])
+    data: Mapping[str, Spread] = field(default_factory=dict[str, Spread])
 
 
 def lower(
@@ -61,7 +61,7 @@ def lower(
         except NeedsRawInput as need:
             if need.name in declared:
                 raise Unsupported("input used both raw and quantised", need.loc) from None
-            declared[need.name], note = assumed(model, need.name, options.ranges.get(need.name))
+            declared[need.name], note = assumed(model, need.name, options.data.get(need.name))
             notes.append(note)
 
 

@@ -12,6 +12,7 @@ from onnx import TensorProto
 from hlsgen.arith.declared import parse_format
 from hlsgen.errors import HlsgenError, ModelError, Unsupported
 from hlsgen.passes.lower import LowerOptions, lower
+from hlsgen.passes.lowering.inputs import Spread
 from hlsgen.sim.run import simulate
 from tests.passes import agree
 from tests.passes.sketch import Sketch
@@ -228,8 +229,9 @@ def test_an_undeclared_input_takes_the_default_format(tmp_path: Path) -> None:
 
 def test_the_format_grows_with_the_data(tmp_path: Path) -> None:
     name = "x1"
-    assert "fixed<16,9>" in raw_input(tmp_path, LowerOptions(ranges={name: (0.0, 255.0)}))
-    assert "fixed<16,6> (" in raw_input(tmp_path, LowerOptions(ranges={name: (-32.0, 31.5)}))
+    bytes_, signed = Spread(0.0, 255.0, whole=True), Spread(-32.0, 31.5, whole=False)
+    assert "fixed<16,9>" in raw_input(tmp_path, LowerOptions(data={name: bytes_}))
+    assert "fixed<16,6> (" in raw_input(tmp_path, LowerOptions(data={name: signed}))
 
 
 def test_a_declared_format_is_taken(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from hlsgen.passes.lowering.emission import Builder
 DEFAULT_FORMAT = "fixed<16,6>"
 INTEGER_NETWORK_FORMAT = "int16"
 WIDTH = 16
-Range: TypeAlias = tuple[float, float]
 
 
 def network_input(
@@ -55,13 +54,23 @@ def _declared(
     return tree.affine(leaf, unit, ZERO), rounded
 
 
-def assumed(model: Model, name: str, data: Range | None) -> tuple[Declared, str]:
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Least and greatest value of the data at hand, and whether all are whole numbers."""
+
+    low: float
+    high: float
+    whole: bool
+
+
+def assumed(model: Model, name: str, data: Spread | None) -> tuple[Declared, str]:
     """The format of an input that nothing declares, and the line that says so."""
-    default = INTEGER_NETWORK_FORMAT if _whole_numbers(model) else DEFAULT_FORMAT
+    integers = _whole_numbers(model) and (data is None or data.whole)
+    default = INTEGER_NETWORK_FORMAT if integers else DEFAULT_FORMAT
     text, why = default, ""
     if data is not None and _saturates(parse_format(default), data):
         text = f"fixed<{WIDTH},{_integer_bits(data)}>"
-        why = f" because the data reach from {data[0]:g} to {data[1]:g}"
+        why = f" because the data reach from {data.low:g} to {data.high:g}"
     note = (
         f"input '{name}' has no quantiser and no declared format: taken as {text}{why} "
         f"(rounded and saturated); --input {name}=FORMAT says otherwise"
@@ -76,14 +85,14 @@ def _whole_numbers(model: Model) -> bool:
     )
 
 
-def _saturates(how: Declared, data: Range) -> bool:
+def _saturates(how: Declared, data: Spread) -> bool:
     low, high = (float(v * how.unit) for v in (how.codes.lo, how.codes.hi + 1))
-    return data[0] < low or data[1] >= high
+    return data.low < low or data.high >= high
 
 
-def _integer_bits(data: Range) -> int:
+def _integer_bits(data: Spread) -> int:
     """Bits before the point, the sign's included, that hold the data."""
-    low, high = data
+    low, high = data.low, data.high
     bits = 1
     if math.isfinite(low) and math.isfinite(high):
         while low < -(2.0 ** (bits - 1)) or high >= 2.0 ** (bits - 1):

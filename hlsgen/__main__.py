@@ -1,0 +1,5 @@
+"""`python -m hlsgen`: the command line."""
+
+from hlsgen.cli import main
+
+main()

@@ -1,0 +1,100 @@
+"""What was given on the command line, as the types that the rest of hlsgen speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hlsgen.errors import OptionError, ToolMissing
+
+if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
+    from hlsgen.build.project import BuildOptions, Project
+
+
+def build_options(
+    board: str, io: str, clock_ns: float, top: str, inputs: list[str] | None,
+    shapes: list[str] | None, scales: Path | None, samples: int, seed: int, *, csim: bool,
+) -> BuildOptions:  # fmt: skip
+    """The options of a build, checked."""
+    from hlsgen.build.project import BuildOptions
+    from hlsgen.emit.hls import Io
+
+    files, formats = split_inputs(inputs)
+    if files:
+        raise OptionError(f"--input {files[0]}: here a format is meant, NAME=uint8")
+    if samples < 0:
+        raise OptionError(f"--samples must not be negative, got {samples}")
+    if clock_ns < 0:
+        raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
+    static = _static_scales(scales)
+    return BuildOptions(
+        board, Io(io), clock_ns, top, formats, _shapes(shapes), static, max(samples, 1), seed, csim
+    )
+
+
+def split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]:
+    """Array files, and formats declared as NAME=FORMAT."""
+    from hlsgen.arith.declared import parse_format
+
+    files: list[Path] = []
+    formats: dict[str, Any] = {}
+    for value in values or []:
+        name, equals, spelled = value.rpartition("=")
+        if equals and not Path(value).exists():
+            formats[name] = parse_format(spelled)
+        else:
+            files.append(Path(value))
+    return files, formats
+
+
+def _static_scales(path: Path | None) -> dict[str, Any]:
+    from hlsgen.sim.arrays import load_arrays
+
+    return {} if path is None else load_arrays(path)
+
+
+def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for value in values or []:
+        name, _, sizes = value.rpartition("=")
+        parts = sizes.lower().replace(",", "x").split("x")
+        if not name or not all(p.isdigit() and int(p) > 0 for p in parts):
+            raise OptionError(f"--shape {value}: needed is NAME=1x3x32x32")
+        found[name] = tuple(map(int, parts))
+    return found
+
+
+def opened(
+    model: Path, formats: dict[str, Any], shapes: list[str] | None, scales: Path | None, io: str,
+    arrays: Mapping[str, Any] | None,
+) -> Project:  # fmt: skip
+    """A project folder as it was built, or a model file lowered now."""
+    from hlsgen.build.project import BuildOptions, Project, load_network, open_project, settled_by
+    from hlsgen.emit.hls import Io
+
+    if model.is_dir():
+        if formats or shapes or scales:
+            raise OptionError(f"{model} is a project: its formats and shapes were fixed by build")
+        return open_project(model)
+    static = _static_scales(scales)
+    options = BuildOptions(io=Io(io), inputs=formats, shapes=_shapes(shapes), static_scales=static)
+    options, notes = settled_by(model, options, arrays or {})
+    return Project(model, load_network(model, options, arrays=arrays), options, notes)
+
+
+def engine_of(name: str, project: Project) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """Hardware input codes to output codes, by the engine of that name."""
+    from hlsgen.build.project import csim_engine
+    from hlsgen.sim.native import NativeEngine, unavailable
+    from hlsgen.sim.run import run_graph
+
+    graph = project.network.graph
+    if name == "csim":
+        return csim_engine(project)
+    if name == "native":
+        reason = unavailable(graph)
+        if reason is not None:
+            raise ToolMissing(f"the native engine cannot run this network: {reason}")
+        return NativeEngine(graph).run
+    return lambda codes: run_graph(graph, codes)

@@ -1,0 +1,71 @@
+"""The options of the commands: one name and one help text each, whichever command takes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def _option(text: str, name: str | list[str] | None = None, *, flag: bool = False) -> Parameter:
+    """What an option is called and what its help says, once for all commands."""
+    return Parameter(name=name, help=text, negative="" if flag else None)
+
+
+Model = Annotated[Path, _option("The quantised ONNX file, or (but for build) a project folder.")]
+Engine = Annotated[
+    Literal["python", "native", "csim"],
+    _option(
+        "python: the integer graph in numpy; native: the same as plain C++ by g++, for large "
+        "batches; csim: the emitted HLS C++ by g++."
+    ),
+]
+Io = Annotated[
+    Literal["parallel", "stream"],
+    _option("parallel: all unrolled, one result a clock; stream: dataflow with line buffers."),
+]
+Formats = Annotated[
+    list[str] | None,
+    _option("Format of a network input, NAME=uint8 or NAME='fixed<16,6>'.", "--input", flag=True),
+]
+Inputs = Annotated[
+    list[str] | None,
+    _option(
+        "X.npz with one array per network input, samples first; NAME=FORMAT declares a format.",
+        "--input",
+        flag=True,
+    ),
+]
+Shapes = Annotated[
+    list[str] | None,
+    _option("Sizes of an input with free dimensions, NAME=1x3x32x32.", "--shape", flag=True),
+]
+Scales = Annotated[
+    Path | None,
+    _option(
+        "An npz file with scales and zero points for tensors that the file quantises dynamically.",
+        "--static-scales",
+    ),
+]
+Folder = Annotated[
+    Path, _option("The project folder; an older project of hlsgen is replaced.", ["-o", "--output"])
+]
+Target = Annotated[Path, _option("The npz file to write.", ["-o", "--output"])]
+Expected = Annotated[
+    Path | None, _option("Y.npz with expected outputs; else the public runtimes compute them.")
+]
+JsonFile = Annotated[
+    str | None,
+    Parameter(
+        name="--json",
+        help="Write the result to this file as JSON ('-' prints it).",
+        allow_leading_hyphen=True,
+    ),
+]
+BoardName = Annotated[str, _option("A name of `hlsgen boards`, or a TOML file of yours.")]
+Clock = Annotated[float, _option("Clock period in ns; the board's by default.")]
+Top = Annotated[str, _option("Name of the hardware function; the model's name by default.")]
+Samples = Annotated[int, _option("How many seeded random samples (build: test vectors).")]
+Csim = Annotated[bool, Parameter(help="Compile the C++ with g++ and compare it with the model.")]
+Json = Annotated[bool, _option("Print the result as JSON.", "--json", flag=True)]

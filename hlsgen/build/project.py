@@ -22,6 +22,7 @@ from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
 from hlsgen.build.gpp import compile_csim, run_csim
 from hlsgen.build.headers import ap_include
+from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
@@ -51,7 +52,8 @@ class BuildOptions:
 
     `inputs` declares formats of network inputs, `shapes` fixes free dimensions, `static_scales`
     replaces scales and zero points that the file computes at run time; `clock_ns` 0 takes the
-    board's; `samples` is how many test vectors the project carries.
+    board's; `arithmetic` says by layer how products with weights are made, "" for all others;
+    `samples` is how many test vectors the project carries.
     """
 
     board: str = DEFAULT_BOARD
@@ -61,6 +63,7 @@ class BuildOptions:
     inputs: Mapping[str, Declared] = field(default_factory=dict[str, Declared])
     shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
     static_scales: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
     samples: int = 8
     seed: int = 0
     csim: bool = True
@@ -179,6 +182,7 @@ def _hls_options(options: BuildOptions, board: Board) -> HlsOptions:
         clock_ns=options.clock_ns or board.clock_ns,
         top=options.top,
         flow_target=board.flow.value,
+        arithmetic=options.arithmetic,
     )
 
 
@@ -251,6 +255,7 @@ def _finish(folder: Path, verification: Verification, options: BuildOptions) -> 
     content["options"] |= {
         "inputs": {name: str(how) for name, how in options.inputs.items()},
         "shapes": {name: list(shape) for name, shape in options.shapes.items()},
+        "arithmetic": {name: how.value for name, how in options.arithmetic.items()},
     }
     _write(folder, {MARKER: as_json(content)})
 
@@ -296,6 +301,7 @@ def open_project(folder: Path) -> Project:
         inputs={n: parse_format(f) for n, f in recorded.get("inputs", {}).items()},
         shapes={n: tuple(s) for n, s in recorded.get("shapes", {}).items()},
         static_scales=_scales(folder / SCALES),
+        arithmetic={n: Arithmetic(a) for n, a in recorded.get("arithmetic", {}).items()},
     )
     return Project(folder, load_network(folder / "model.onnx", options), options)
 

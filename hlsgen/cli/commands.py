@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError
 import hlsgen
 from hlsgen.cli.given import build_options, engine_of, opened, split_inputs
 from hlsgen.cli.parameters import (
+    Arithmetic,
     BoardName,
     Clock,
     Csim,
@@ -58,6 +59,7 @@ def build(
     output: Folder,
     board: BoardName = "ultra96v2",
     io: Io = "parallel",
+    arithmetic: Arithmetic = None,
     clock_ns: Clock = 0.0,
     top: Top = "",
     input_: Formats = None,
@@ -72,7 +74,7 @@ def build(
     from hlsgen.build.project import build as run
 
     options = build_options(
-        board, io, clock_ns, top, input_, shape, static_scales, samples, seed, csim=csim
+        board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic, csim=csim
     )
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -103,6 +105,7 @@ def simulate(
     output: Target,
     engine: Engine = "python",
     io: Io = "parallel",
+    arithmetic: Arithmetic = None,
     shape: Shapes = None,
     static_scales: Scales = None,
     json_: Json = False,
@@ -115,7 +118,7 @@ def simulate(
     if len(files) != 1:
         raise OptionError("simulate needs --input X.npz, one file")
     arrays = load_arrays(files[0])
-    project = opened(model, formats, shape, static_scales, io, arrays)
+    project = opened(model, formats, shape, static_scales, io, arithmetic, arrays)
     network = project.network
     feeds = feeds_of(network, arrays)
     codes = engine_of(engine, project)(input_codes(network, feeds))
@@ -139,6 +142,7 @@ def verify(
     seed: int = 0,
     engine: Engine = "python",
     io: Io = "parallel",
+    arithmetic: Arithmetic = None,
     shape: Shapes = None,
     static_scales: Scales = None,
     json_: JsonFile = None,
@@ -152,7 +156,7 @@ def verify(
 
     files, formats = split_inputs(input_)
     arrays = load_arrays(files[0]) if files else None
-    project = opened(model, formats, shape, static_scales, io, arrays)
+    project = opened(model, formats, shape, static_scales, io, arithmetic, arrays)
     network = project.network
     feeds = random_feeds(network, samples, seed) if arrays is None else feeds_of(network, arrays)
     expected = None if expect is None else load_arrays(expect)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
 
 def build_options(
     board: str, io: str, clock_ns: float, top: str, inputs: list[str] | None,
-    shapes: list[str] | None, scales: Path | None, samples: int, seed: int, *, csim: bool,
+    shapes: list[str] | None, scales: Path | None, samples: int, seed: int,
+    arithmetic: list[str] | None = None, *, csim: bool,
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -29,8 +30,9 @@ def build_options(
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
     static = _static_scales(scales)
     return BuildOptions(
-        board, Io(io), clock_ns, top, formats, _shapes(shapes), static, max(samples, 1), seed, csim
-    )
+        board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
+        max(samples, 1), seed, csim,
+    )  # fmt: skip
 
 
 def split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]:
@@ -54,6 +56,20 @@ def _static_scales(path: Path | None) -> dict[str, Any]:
     return {} if path is None else load_arrays(path)
 
 
+def _arithmetic(values: list[str] | None) -> dict[str, Any]:
+    """Kinds by layer, "" for all others."""
+    from hlsgen.emit.arithmetic import Arithmetic
+
+    found: dict[str, Any] = {}
+    for value in values or []:
+        name, _, kind = value.rpartition("=")
+        if kind not in list(Arithmetic):
+            kinds = ", ".join(Arithmetic)
+            raise OptionError(f"--arithmetic {value}: needed is {kinds}, or LAYER= in front of one")
+        found[name] = Arithmetic(kind)
+    return found
+
+
 def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for value in values or []:
@@ -67,18 +83,24 @@ def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:
 
 def opened(
     model: Path, formats: dict[str, Any], shapes: list[str] | None, scales: Path | None, io: str,
-    arrays: Mapping[str, Any] | None,
+    arithmetic: list[str] | None, arrays: Mapping[str, Any] | None,
 ) -> Project:  # fmt: skip
     """A project folder as it was built, or a model file lowered now."""
     from hlsgen.build.project import BuildOptions, Project, load_network, open_project, settled_by
     from hlsgen.emit.hls import Io
 
     if model.is_dir():
-        if formats or shapes or scales:
-            raise OptionError(f"{model} is a project: its formats and shapes were fixed by build")
+        if formats or shapes or scales or arithmetic:
+            raise OptionError(f"{model} is a project: build fixed its formats and arithmetic")
         return open_project(model)
     static = _static_scales(scales)
-    options = BuildOptions(io=Io(io), inputs=formats, shapes=_shapes(shapes), static_scales=static)
+    options = BuildOptions(
+        io=Io(io),
+        inputs=formats,
+        shapes=_shapes(shapes),
+        static_scales=static,
+        arithmetic=_arithmetic(arithmetic),
+    )
     options, notes = settled_by(model, options, arrays or {})
     return Project(model, load_network(model, options, arrays=arrays), options, notes)
 

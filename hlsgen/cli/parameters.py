@@ -25,6 +25,15 @@ Io = Annotated[
     Literal["parallel", "stream"],
     _option("parallel: all unrolled, one result a clock; stream: dataflow with line buffers."),
 ]
+Arithmetic = Annotated[
+    list[str] | None,
+    _option(
+        "How products with weights are made: tool (the synthesis tool decides), dsp, lut or "
+        "shift-add (adder graphs, parallel only); LAYER=KIND for one layer.",
+        "--arithmetic",
+        flag=True,
+    ),
+]
 Formats = Annotated[
     list[str] | None,
     _option("Format of a network input, NAME=uint8 or NAME='fixed<16,6>'.", "--input", flag=True),

@@ -14,6 +14,7 @@ import numpy as np
 
 from hlsgen.arith.staircase import Realisation
 from hlsgen.emit import indexing, numbers
+from hlsgen.emit.arithmetic import Arithmetic, adder_lines, arithmetic_of, check_arithmetic
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import identifier
@@ -21,8 +22,11 @@ from hlsgen.emit.streaming import fields
 from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
 from hlsgen.emit.tables import Tables
 from hlsgen.emit.views import Operator, Value, operators, value_names
+from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph
 from hlsgen.ops.hw.concat import Concat
+from hlsgen.ops.hw.conv import Conv
+from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.pad import Pad
 from hlsgen.ops.hw.reduce import Reduce
 from hlsgen.ops.hw.staircase import Staircase
@@ -41,7 +45,8 @@ class HlsOptions:
     """Choices of the HLS back-end; none of them changes a result bit.
 
     `folding` overrides `default_folding` by the name of a node's first output; `top` names the
-    function ("" takes the graph's name); `templates` replaces the shipped folder.
+    function ("" takes the graph's name); `arithmetic` says by layer how products with constants are
+    made, "" standing for all layers not named; `templates` replaces the shipped folder.
     """
 
     io: Io = Io.PARALLEL
@@ -50,6 +55,7 @@ class HlsOptions:
     top: str = ""
     flow_target: str = "vivado"
     folding: Mapping[str, Folding] = field(default_factory=dict[str, Folding])
+    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
     templates: Path | None = None
 
 
@@ -105,10 +111,12 @@ class Design:
     sources: Mapping[str, str]
     io: Io
     plan: StreamPlan
+    arithmetic: Mapping[str, Arithmetic]
 
 
 def _design(graph: HwGraph, options: HlsOptions) -> Design:
     check_folding(graph, options.folding)
+    check_arithmetic(graph, options.arithmetic)
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
     folding = default_folding(graph) | dict(options.folding)
@@ -140,6 +148,7 @@ def _design(graph: HwGraph, options: HlsOptions) -> Design:
         sources={v: str(node.loc) for node in graph.nodes for v in node.outputs},
         io=options.io,
         plan=stream_plan(inputs, outputs, found, made),
+        arithmetic=options.arithmetic,
     )
 
 
@@ -169,11 +178,26 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
         "fields": fields(op),
         "streamed": False,
     }
-    context |= numbers.numbers(op, *types) | _places(operator)
+    context |= numbers.numbers(op, *types) | _places(operator) | _products(operator, design)
     if design.io is Io.STREAM:
         context |= stream_numbers(operator)
     text = env.get_template(f"hls/{operator.kind}.cpp.j2").render(context)
     return tidy(text), tables.files
+
+
+def _products(operator: Operator, design: Design) -> dict[str, Any]:
+    """How the products with constant weights are made."""
+    how, op = arithmetic_of(design.arithmetic, operator.node), operator.node.op
+    found: dict[str, Any] = {"arithmetic": how.value, "adders": ()}
+    if how is Arithmetic.SHIFT_ADD and isinstance(op, MatMul | Conv):
+        if design.io is Io.STREAM:
+            raise OptionError(
+                "shift-add needs all weights at once, and a stream folds them: "
+                "give --io parallel, or another --arithmetic for this layer",
+                operator.node.loc,
+            )
+        found["adders"] = adder_lines(op, operator.x[0].type)
+    return found
 
 
 def _places(operator: Operator) -> dict[str, Any]:

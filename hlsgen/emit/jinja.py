@@ -34,6 +34,11 @@ def cpp_type(of: IntFormat | IntType) -> str:
     return of.cpp if isinstance(of, IntFormat) else of.format.cpp
 
 
+def wire_type(of: IntFormat) -> str:
+    """The C++ type of a wire inside an adder graph."""
+    return f"wire<{of.width}>::{'s' if of.signed else 'u'}"
+
+
 def literal(value: int) -> str:
     """An integer constant of any size: beyond 64 bits a vendor integer made from decimal text."""
     value = int(value)
@@ -112,6 +117,7 @@ def environment(folder: Path | None = None) -> Environment:
     )
     filters: dict[str, Any] = {
         "cpp": cpp_type,
+        "wire": wire_type,
         "lit": literal,
         "typed": typed,
         "comment": comment,

@@ -54,7 +54,7 @@ class Conv(HwOp):
         low, high = self._bounds(inputs[0], clamp=True)
         return int(low.min()), int(high.max())
 
-    def _channel_bounds(self, x: IntType) -> tuple[IntArray, IntArray]:
+    def channel_bounds(self, x: IntType) -> tuple[IntArray, IntArray]:
         """Least and greatest operand per input channel, the border included."""
         other = tuple(a for a in range(len(x.shape)) if a != 1)
         lo = field.expand(x.lo, x.shape, [1]).min(axis=other)
@@ -64,7 +64,7 @@ class Conv(HwOp):
         return lo, hi
 
     def _bounds(self, x: IntType, *, clamp: bool) -> tuple[IntArray, IntArray]:
-        lo, hi = self._channel_bounds(x)
+        lo, hi = self.channel_bounds(x)
         if clamp:
             lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
         positive, negative = self.tap_sums

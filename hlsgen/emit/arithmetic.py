@@ -1,0 +1,159 @@
+"""How products with constant weights are made in hardware; no choice changes a result bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from hlsgen.arith.adders.graph import AdderGraph, Range, Term
+from hlsgen.arith.adders.solve import solve
+from hlsgen.arith.format import IntFormat
+from hlsgen.emit.jinja import wire_type
+from hlsgen.errors import OptionError
+from hlsgen.ir import field
+from hlsgen.ir.graph import Node
+from hlsgen.ir.hw import HwGraph, HwOp, IntArray, IntType
+from hlsgen.ops.hw.conv import Conv
+from hlsgen.ops.hw.matmul import MatMul
+
+
+class Arithmetic(StrEnum):
+    """Who multiplies: what the synthesis tool likes, DSPs, LUT multipliers, or shifts and adds."""
+
+    TOOL = "tool"
+    DSP = "dsp"
+    LUT = "lut"
+    SHIFT_ADD = "shift-add"
+
+
+DEFAULT = ""  # the key that stands for every layer without an entry of its own
+
+
+def arithmetic_of(choices: Mapping[str, Arithmetic], node: Node[HwOp]) -> Arithmetic:
+    """The choice for a node: by its first output, by its ONNX node, or the default."""
+    for key in (node.output, node.loc.name, DEFAULT):
+        if key in choices:
+            return choices[key]
+    return Arithmetic.TOOL
+
+
+def check_arithmetic(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> None:
+    """Errors: OptionError for a layer that is not there or that multiplies by no constants."""
+    weighted = {n.output: n for n in graph.nodes if isinstance(n.op, MatMul | Conv)}
+    by_onnx = {node.loc.name: node for node in weighted.values()}
+    known = {n.output for n in graph.nodes} | {n.loc.name for n in graph.nodes}
+    for name in choices:
+        if name == DEFAULT or name in weighted or name in by_onnx:
+            continue
+        layers = ", ".join(str(n.loc.name or n.output) for n in weighted.values()) or "none"
+        what = "has no constant weights" if name in known else "is no layer of this network"
+        raise OptionError(f"--arithmetic {name}=...: {name!r} {what}; those with weights: {layers}")
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantMatrix:
+    """y = x @ weights, for each x a vector of independent integers within `ranges`.
+
+    Shapes: weights (K, M), ranges K.
+    """
+
+    weights: IntArray
+    ranges: tuple[Range, ...]
+
+
+def constant_matrices(op: MatMul | Conv, x: IntType) -> tuple[ConstantMatrix, ...]:
+    """What an operator multiplies each of its vectors or windows by: one matrix a group.
+
+    A window is laid out channel by channel, the taps of one channel side by side.
+    """
+    match op:
+        case MatMul(weights=weights):
+            axis = len(x.shape) - 1
+            lo, hi = (field.expand(v, x.shape, [axis]) for v in (x.lo, x.hi))
+            other = tuple(range(axis))
+            return (ConstantMatrix(weights, _ranges(lo.min(axis=other), hi.max(axis=other))),)
+        case Conv(weights=weights, group=group):
+            taps = int(np.prod(weights.shape[2:]))
+            lo, hi = (np.repeat(v, taps).reshape(group, -1) for v in op.channel_bounds(x))
+            rows = weights.reshape(group, weights.shape[0] // group, -1)
+            return tuple(ConstantMatrix(rows[g].T, _ranges(lo[g], hi[g])) for g in range(group))
+
+
+def _ranges(lo: IntArray, hi: IntArray) -> tuple[Range, ...]:
+    return tuple((int(a), int(b)) for a, b in zip(lo.reshape(-1), hi.reshape(-1), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """An adder as C++: its name, type, `add` or `sub`, and expression."""
+
+    name: str
+    type: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class AdderLines:
+    """An adder graph as straight-line C++: one line an adder, one an output."""
+
+    graph: AdderGraph
+
+    @property
+    def inputs(self) -> int:
+        """Elements of x; node k below is x[k], the others are t0, t1, ..."""
+        return len(self.graph.inputs)
+
+    @property
+    def wires(self) -> list[Wire]:
+        """The adders in order, each as wide as its exact range."""
+        found: list[Wire] = []
+        for k, adder in enumerate(self.graph.adders):
+            node = self.inputs + k
+            kind = "sub" if any(t.negative for t in adder) else "add"
+            of = wire_type(IntFormat.of_range(*self.graph.ranges[node]))
+            found.append(Wire(self._name(node), of, kind, self._sum(adder, of)))
+        return found
+
+    @property
+    def outputs(self) -> list[str]:
+        """The expression of each output; 0 for a column of zeros."""
+        return ["0" if term is None else self._output(term) for term in self.graph.outputs]
+
+    @property
+    def note(self) -> str:
+        """What it costs, for people."""
+        graph = self.graph
+        return (
+            f"{len(graph.adders)} adders on {graph.depth} levels, "
+            f"{graph.cost()} LUTs by their exact widths (an estimate)"
+        )
+
+    def _name(self, node: int) -> str:
+        return f"x[{node}]" if node < self.inputs else f"t{node - self.inputs}"
+
+    def _output(self, term: Term) -> str:
+        lo, hi = (v << term.shift for v in self.graph.ranges[term.node])
+        of = wire_type(IntFormat.of_range(*((-hi, -lo) if term.negative else (lo, hi))))
+        text = self._term(term, of)
+        return f"-({of}){text}" if term.negative else text
+
+    def _sum(self, adder: tuple[Term, ...], of: str) -> str:
+        first, *rest = sorted(adder, key=lambda t: t.negative)
+        text = self._term(first, of)
+        for term in rest:
+            text += (" - " if term.negative else " + ") + self._term(term, of)
+        return text
+
+    def _term(self, term: Term, of: str) -> str:
+        """The type of the result holds the exact sum: what wraps on the way is none of its bits."""
+        name = self._name(term.node)
+        return f"(({of}){name} << {term.shift})" if term.shift else name
+
+
+def adder_lines(op: MatMul | Conv, x: IntType) -> tuple[AdderLines, ...]:
+    """Shifts and adds for each matrix of an operator."""
+    return tuple(AdderLines(solve(m.weights, m.ranges)) for m in constant_matrices(op, x))

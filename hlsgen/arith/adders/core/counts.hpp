@@ -68,6 +68,18 @@ public:
         }
         return slots_[i];
     }
+    // Removes an entry, those behind it moved up so that every chain stays whole.
+    void drop(Count& entry) {
+        size_t hole = &entry - slots_.data();
+        for (size_t i = (hole + 1) & mask_; slots_[i].key != 0; i = (i + 1) & mask_) {
+            const size_t home = mixed(slots_[i].key) & mask_;
+            if (((i - home) & mask_) < ((i - hole) & mask_)) continue;
+            slots_[hole] = slots_[i];
+            hole = i;
+        }
+        slots_[hole] = Count{};
+        --used_;
+    }
     void prefetch(Key key) const { __builtin_prefetch(&slots_[mixed(key) & mask_], 1); }
     const std::vector<Count>& slots() const { return slots_; }
     std::vector<Count>& slots() { return slots_; }

@@ -47,9 +47,11 @@ public:
             Count& entry = s_.counts.at(best.key);
             if (entry.queued != best.count) continue;
             entry.queued = 0;
-            if (entry.count < 2) continue;
+            const int count = entry.count;
+            if (count == 0) s_.counts.drop(entry);
+            if (count < 2) continue;
             const Pattern p = Pattern::of(best.key);
-            const float now = score(p, entry.count, best.key);
+            const float now = score(p, count, best.key);
             if (now <= 0) continue;
             if (now < best.score && !queue_.empty() && now < queue_.top().score) {
                 enqueue(best.key);
@@ -105,9 +107,9 @@ private:
         } else {
             const Node &a = s_.nodes[p.a], &b = s_.nodes[p.b];
             const int up = std::max(0, -p.shift), down = std::max(0, p.shift);
-            const double lo = std::ldexp(static_cast<double>(std::max(-a.lo, a.hi)), up) +
-                              std::ldexp(static_cast<double>(std::max(-b.lo, b.hi)), down);
-            s = (count - mood.threshold) * (std::ilogb(lo + 1e-9) + 2);
+            const double size = static_cast<double>(std::max(-a.lo, a.hi)) * two_to(up) +
+                                static_cast<double>(std::max(-b.lo, b.hi)) * two_to(down);
+            s = (count - mood.threshold) * (size > 0 ? top_bit(size) + 2 : 1);
         }
         if (mood.noise > 0) {
             const double u = static_cast<double>(mixed(key ^ mood.seed) >> 11) * 0x1p-53;

@@ -1,7 +1,10 @@
 // From a matrix to a finished graph: one greedy pass, then local ruin and recreate.
 #pragma once
 
+#include <cmath>
 #include <memory>
+#include <cstdlib>
+inline double EXP(const char*n,double d){const char*v=std::getenv(n);return v?atof(v):d;}
 
 #include "greedy.hpp"
 
@@ -49,7 +52,7 @@ public:
         greedy_.run();
         total_ = 0;
         settle();
-        for (uint64_t k = 0; k < p_.iterations; ++k) iterate();
+        for (uint64_t k = 0; s_.work < p_.iterations; ++k) iterate();
         return emit();
     }
 
@@ -108,9 +111,9 @@ private:
         const int node = s_.node_of(row), now = s_.nodes[node].sign;
         const std::array<int, 2> both = trees_.costs(row);
         const bool fresh = s_.rows[row].cost == 0;
+        if (fresh) dirty_.push_back(row);
         if (fresh ? both[now < 0] > both[now > 0] : both[now < 0] >= kNever)
             s_.set_sign(node, -now);
-        dirty_.push_back(row);
     }
 
     // The other sign, if that makes the rows around it cheaper.
@@ -135,14 +138,16 @@ private:
     void iterate() {
         s_.begin();
         saved_.clear();
-        const int64_t before = total_;
-        greedy_.mood.noise = 0.1 * random_.real();
+        const int64_t before = total_, adders = s_.adders;
+        greedy_.mood.noise = EXP("NOISE",0.1) * random_.real();
         greedy_.mood.seed = random_.next();
         ruin();
         s_.tidy();
         greedy_.run();
-        settle();
-        if (total_ <= before) {
+        static const double mx=EXP("MAXADD",2);
+        const bool promising = s_.adders <= adders + mx;
+        if (promising) settle();
+        if (promising && total_ <= before) {
             s_.commit();
             return;
         }
@@ -166,7 +171,8 @@ private:
     void ruin() {
         int node = random_node();
         if (node < 0) return;
-        int size = 1 + random_.below(4);
+        static const double lo = EXP("RLO",1), hi = EXP("RHI",5);
+        int size = static_cast<int>(lo * std::pow(hi / lo, random_.real()));
         while (size-- > 0 && node >= 0) {
             const int next = neighbour(node);
             if (s_.nodes[node].alive) s_.inline_node(node);

@@ -80,7 +80,7 @@ public:
     std::vector<Key> risen;       // patterns that have become more frequent
     std::vector<int32_t> touched;  // dirty rows
     std::vector<int32_t> lonely;  // nodes that may have fewer than two uses left
-    bool counting = true;
+    int64_t adders = 0;  // of two operands, that all rows take
     bool queueing = true;
     uint64_t work = 0;  // counts changed so far: the measure of effort, independent of clocks
 
@@ -267,6 +267,7 @@ private:
 
     void insert(int row, Term t) {
         tally(row, t, 1);
+        adders += !rows[row].terms.empty();
         rows[row].terms.push_back(t);
         rows[row].load += power[nodes[t.node].depth];
         nodes[t.node].uses.push_back({row, t.shift, t.sign});
@@ -277,6 +278,7 @@ private:
         std::vector<Term>& terms = rows[row].terms;
         *std::find(terms.begin(), terms.end(), t) = terms.back();
         terms.pop_back();
+        adders -= !terms.empty();
         std::vector<Use>& uses = nodes[t.node].uses;
         *std::find_if(uses.begin(), uses.end(), [&](const Use& u) {
             return u.row == row && u.shift == t.shift && u.sign == t.sign;
@@ -291,7 +293,6 @@ private:
 
     // Every pattern that the term takes part in with what stands there now.
     void tally(int row, Term t, int step) {
-        if (!counting) return;
         keys_.clear();
         for (const Term& u : rows[row].terms) keys_.push_back(of_terms(u, t).key());
         for (const Use& u : nodes[t.node].uses)
@@ -304,6 +305,7 @@ private:
             c.count += step;
             if (step > 0 && queueing && c.count >= 2 && c.count > c.queued)
                 risen.push_back(keys_[i]);
+            if (c.count == 0 && c.queued == 0) counts.drop(c);
         }
     }
 

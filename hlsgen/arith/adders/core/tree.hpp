@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <cmath>
+#include <cstring>
 
 #include "values.hpp"
 
@@ -72,8 +72,8 @@ private:
         return std::min(both[plus], both[!plus] + width(signed_by(top.b, top.sign)));
     }
 
-    static double magnitude(Bounds b) {
-        return static_cast<double>(std::max(-b.lo, b.hi));
+    static double magnitude(Bounds b, int shift) {
+        return static_cast<double>(std::max(-b.lo, b.hi)) * two_to(shift);
     }
 
     void build(int row) {
@@ -105,7 +105,7 @@ private:
         Item i{};
         i.c = v_.at(t.node);
         i.b = {n.lo, n.hi};
-        i.size = std::ldexp(magnitude(i.b), t.shift);
+        i.size = magnitude(i.b, t.shift);
         i.shift = t.shift;
         i.sign = t.sign;
         i.depth = n.depth;
@@ -133,7 +133,7 @@ private:
         for (int i = 0; i + 1 < n; ++i) {
             for (int j = i + 1; j < n; ++j) {
                 const Item &a = items_[open_[i]], &b = items_[open_[j]];
-                const int top = std::ilogb(a.size + b.size);
+                const int top = top_bit(a.size + b.size);
                 if (top > best_top) break;
                 const int pass = std::max(a.shift, b.shift);
                 if (top == best_top && pass <= best_pass) continue;
@@ -188,7 +188,7 @@ private:
         }
         y.c = next_;
         next_ += v_.count();
-        y.size = std::ldexp(magnitude(y.b), y.shift);
+        y.size = magnitude(y.b, y.shift);
         polarise(y);
         const int index = static_cast<int>(items_.size());
         items_.push_back(y);

@@ -1,6 +1,8 @@
 // Coefficients of values over the inputs and the exact ranges that follow.
 #pragma once
 
+#include <cstring>
+
 #include "system.hpp"
 
 namespace adders {
@@ -19,6 +21,19 @@ inline int width(int64_t lo, int64_t hi) {
 inline int width(Bounds b) { return width(b.lo, b.hi); }
 inline Bounds negated(Bounds b) { return {-b.hi, -b.lo}; }
 inline Bounds signed_by(Bounds b, int sign) { return sign < 0 ? negated(b) : b; }
+
+// 2^e, and the exponent of the highest bit of x > 0, without a call.
+inline double two_to(int e) {
+    const uint64_t bits = static_cast<uint64_t>(1023 + e) << 52;
+    double x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+inline int top_bit(double x) {
+    uint64_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return static_cast<int>(bits >> 52) - 1023;
+}
 
 // C holds every coefficient and every sum of a value's coefficient magnitudes.
 template <class C>

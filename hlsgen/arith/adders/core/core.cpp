@@ -15,12 +15,12 @@ extern "C" int64_t* hlsgen_adders_solve(const int64_t* options, const int64_t* m
         p.depth = static_cast<int>(options[2]);
         p.radix = static_cast<int>(options[3]);
         p.seed = static_cast<uint64_t>(options[4]);
-        p.iterations = static_cast<uint64_t>(options[5]);
+        p.effort = static_cast<uint64_t>(options[5]);
         p.matrix = matrix;
         p.lo = lo;
         p.hi = hi;
-        const Graph g = options[6] ? Search<int64_t>(p).solve() : Search<int32_t>(p).solve();
-        std::vector<int64_t> out{0, static_cast<int64_t>(g.adders.size()), g.cost};
+        const Graph g = options[6] ? solve<int64_t>(p) : solve<int32_t>(p);
+        std::vector<int64_t> out{0, static_cast<int64_t>(g.adders.size())};
         const auto port = [&](const Port& t) {
             out.insert(out.end(), {t.node, t.shift, t.negative});
         };

@@ -6,8 +6,7 @@
 namespace adders {
 
 struct Mood {
-    double noise = 0;       // relative, on every score
-    double rows = 1;        // weight of patterns of rows against patterns of terms
+    double noise = 0;       // octaves by which a score may be off, either way
     double threshold = 1;   // what a new node costs, in saved adders
     uint64_t seed = 0;
 };
@@ -88,6 +87,16 @@ public:
         return node;
     }
 
+    // The coefficients of a node that is not made from terms, and its range.
+    template <class Entry>
+    void value(int node, Entry entry) {
+        C* c = v_.at(node);
+        for (int i = 0; i < v_.count(); ++i) c[i] = static_cast<C>(entry(i));
+        const Bounds b = v_.combine(c, 1, c, 0, c);
+        s_.nodes[node].lo = b.lo;
+        s_.nodes[node].hi = b.hi;
+    }
+
 private:
     static C factor(const Term& t) { return static_cast<C>(t.sign * (C{1} << t.shift)); }
 
@@ -103,7 +112,7 @@ private:
     float score(const Pattern& p, int count, Key key) const {
         double s;
         if (p.rows) {
-            s = (feasible(p, count) - 1) * typical_ * mood.rows;
+            s = (feasible(p, count) - 1) * typical_;
         } else {
             const Node &a = s_.nodes[p.a], &b = s_.nodes[p.b];
             const int up = std::max(0, -p.shift), down = std::max(0, p.shift);
@@ -113,7 +122,9 @@ private:
         }
         if (mood.noise > 0) {
             const double u = static_cast<double>(mixed(key ^ mood.seed) >> 11) * 0x1p-53;
-            s *= 1 + mood.noise * (2 * u - 1);
+            const double octaves = mood.noise * (2 * u - 1) + 64;
+            const int whole = static_cast<int>(octaves);
+            s *= two_to(whole - 64) * (1 + octaves - whole);
         }
         return static_cast<float>(s);
     }

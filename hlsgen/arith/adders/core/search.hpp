@@ -3,9 +3,9 @@
 
 #include <cmath>
 #include <memory>
-#include <cstdlib>
-inline double EXP(const char*n,double d){const char*v=std::getenv(n);return v?atof(v):d;}
 
+
+#include "columns.hpp"
 #include "greedy.hpp"
 
 namespace adders {
@@ -16,7 +16,7 @@ struct Problem {
     int depth;  // levels allowed
     int radix;  // operands of an adder
     uint64_t seed;
-    uint64_t iterations;
+    uint64_t effort;  // in thousandths; 0 is one greedy pass
 };
 
 struct Graph {
@@ -24,6 +24,12 @@ struct Graph {
     std::vector<Port> outputs;  // node -1 for a column of zeros
     int64_t cost = 0;
 };
+
+// From trials on random and trained matrices: nearly random order in a small ruin beats mild noise
+// in a large one.
+constexpr double kNoise = 8;
+constexpr int kRuin = 12;
+constexpr int kWarmth = 1;
 
 class Random {
 public:
@@ -42,35 +48,93 @@ private:
 template <class C>
 class Search {
 public:
-    explicit Search(const Problem& p)
+    Search(const Problem& p, const ColumnTree* tree)
         : p_(p), s_(p.inputs, p.outputs, p.radix), v_(p.inputs, p.lo, p.hi), greedy_(s_, v_),
-          trees_(s_, v_), random_(p.seed) {}
-
-    Graph solve() {
-        start();
+          trees_(s_, v_), random_(p.seed) {
+        greedy_.mood.threshold = p_.radix == 3 ? 1.5 : 1;
+        s_.queueing = false;
+        if (tree) plant(*tree);
+        else fill_columns();
+        s_.queueing = true;
         greedy_.fill();
+        s_.tidy();
         greedy_.run();
-        total_ = 0;
         settle();
-        for (uint64_t k = 0; s_.work < p_.iterations; ++k) iterate();
-        return emit();
+    }
+
+    int64_t total() const { return total_; }
+
+    uint64_t work() const { return s_.work; }
+
+    void improve(uint64_t work) {
+        for (const uint64_t end = s_.work + work; s_.work < end;) iterate();
+    }
+
+    Graph emit() {
+        Graph g;
+        std::vector<int32_t> order;
+        std::vector<Port> place(s_.nodes.size());
+        for (int i = 0; i < s_.inputs; ++i) place[i] = {i, 0, false};
+        for (int n = s_.inputs; n < static_cast<int>(s_.nodes.size()); ++n)
+            if (s_.nodes[n].alive) order.push_back(n);
+        std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+            return s_.nodes[a].depth < s_.nodes[b].depth;
+        });
+        for (int n : order)
+            place[n] = trees_.emit(s_.row_of(n), place, s_.inputs, g.adders);
+        for (int j = 0; j < p_.outputs; ++j)
+            g.outputs.push_back(trees_.empty(j) ? Port{-1, 0, false}
+                                                : trees_.emit(j, place, s_.inputs, g.adders));
+        g.cost = total_;
+        return g;
     }
 
 private:
-    void start() {
-        const int depth = std::min(p_.depth, s_.deepest());
-        greedy_.mood.threshold = p_.radix == 3 ? 1.5 : 1;
-        s_.queueing = false;
+    int64_t entry(int i, int j) const {
+        return p_.matrix[static_cast<size_t>(i) * p_.outputs + j];
+    }
+    int deepest() const { return std::min(p_.depth, s_.deepest()); }
+
+    void digits(int row, int input, int64_t m) {
+        signed_digits(m, [&](int shift, int sign) {
+            s_.add(row, {input, static_cast<int16_t>(shift), static_cast<int16_t>(sign)});
+        });
+    }
+
+    void fill_columns() {
         for (int j = 0; j < p_.outputs; ++j) {
-            s_.rows[j].budget = depth;
-            for (int i = 0; i < p_.inputs; ++i)
-                signed_digits(p_.matrix[static_cast<size_t>(i) * p_.outputs + j],
-                              [&](int shift, int sign) {
-                                  s_.add(j, {i, static_cast<int16_t>(shift),
-                                             static_cast<int16_t>(sign)});
-                              });
+            s_.rows[j].budget = deepest();
+            for (int i = 0; i < p_.inputs; ++i) digits(j, i, entry(i, j));
         }
-        s_.queueing = true;
+    }
+
+    // Columns that others start from become nodes, as late as those others allow.
+    void plant(const ColumnTree& t) {
+        std::vector<int> latest(p_.outputs, deepest()), node(p_.outputs, -1);
+        std::vector<bool> parent(p_.outputs, false);
+        for (size_t k = t.order.size(); k-- > 0;) {
+            const int j = t.order[k];
+            const Link& l = t.links[j];
+            if (l.parent < 0) continue;
+            parent[l.parent] = true;
+            int d = latest[j];
+            while (s_.power[d] + l.weight > s_.power[latest[j]]) --d;
+            latest[l.parent] = std::min(latest[l.parent], d);
+        }
+        for (int j : t.order) {
+            const Link& l = t.links[j];
+            s_.rows[j].budget = deepest();
+            int row = j;
+            if (parent[j]) {
+                node[j] = s_.create(latest[j]);
+                row = s_.row_of(node[j]);
+                greedy_.value(node[j], [&](int i) { return entry(i, j); });
+            }
+            for (int i = 0; i < p_.inputs; ++i)
+                digits(row, i, entry(i, j) - (l.parent < 0 ? 0 : l.sign * entry(i, l.parent)));
+            if (l.parent >= 0) s_.add(row, {node[l.parent], 0, static_cast<int16_t>(l.sign)});
+            if (parent[j]) s_.add(j, {node[j], 0, 1});
+        }
     }
 
     // Costs of all rows that changed, their nodes signed as is cheapest.
@@ -136,18 +200,19 @@ private:
     }
 
     void iterate() {
+        s_.work += 100;  // a step without shared nodes counts too, or there would be no end
         s_.begin();
         saved_.clear();
         const int64_t before = total_, adders = s_.adders;
-        greedy_.mood.noise = EXP("NOISE",0.1) * random_.real();
+        greedy_.mood.noise = kNoise * random_.real();
         greedy_.mood.seed = random_.next();
         ruin();
         s_.tidy();
         greedy_.run();
-        static const double mx=EXP("MAXADD",2);
-        const bool promising = s_.adders <= adders + mx;
+        // Two adders more were never seen to end up cheaper: trees need not be built then.
+        const bool promising = s_.adders <= adders + 2;
         if (promising) settle();
-        if (promising && total_ <= before) {
+        if (promising && total_ <= before + allowance()) {
             s_.commit();
             return;
         }
@@ -157,6 +222,9 @@ private:
         for (int row : s_.touched) s_.rows[row].dirty = false;
         s_.touched.clear();
     }
+
+    // A little worse is accepted now and then: 1 half the time, 2 a quarter, and so on less 1.
+    int allowance() { return __builtin_clzll(random_.next() | 1) * kWarmth / 2; }
 
     int random_node() {
         const int n = static_cast<int>(s_.nodes.size()) - s_.inputs;
@@ -171,8 +239,8 @@ private:
     void ruin() {
         int node = random_node();
         if (node < 0) return;
-        static const double lo = EXP("RLO",1), hi = EXP("RHI",5);
-        int size = static_cast<int>(lo * std::pow(hi / lo, random_.real()));
+        int size = 1;
+        while (size < kRuin && random_.below(kRuin / 4) > 0) ++size;
         while (size-- > 0 && node >= 0) {
             const int next = neighbour(node);
             if (s_.nodes[node].alive) s_.inline_node(node);
@@ -194,25 +262,6 @@ private:
         return others[random_.below(static_cast<int>(others.size()))];
     }
 
-    Graph emit() {
-        Graph g;
-        std::vector<int32_t> order;
-        std::vector<Port> place(s_.nodes.size());
-        for (int i = 0; i < s_.inputs; ++i) place[i] = {i, 0, false};
-        for (int n = s_.inputs; n < static_cast<int>(s_.nodes.size()); ++n)
-            if (s_.nodes[n].alive) order.push_back(n);
-        std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-            return s_.nodes[a].depth < s_.nodes[b].depth;
-        });
-        for (int n : order)
-            place[n] = trees_.emit(s_.row_of(n), place, s_.inputs, g.adders);
-        for (int j = 0; j < p_.outputs; ++j)
-            g.outputs.push_back(trees_.empty(j) ? Port{-1, 0, false}
-                                                : trees_.emit(j, place, s_.inputs, g.adders));
-        g.cost = total_;
-        return g;
-    }
-
     Problem p_;
     System s_;
     Values<C> v_;
@@ -223,5 +272,33 @@ private:
     std::vector<std::pair<int, int>> saved_;
     std::vector<int32_t> dirty_, around_;
 };
+
+// Steps of improvement: peers that take about n^4 for n columns set the pace that users know, and
+// one pass takes about n^2.7.
+inline uint64_t budget(uint64_t pass, uint64_t effort) {
+    const double scale = std::pow(static_cast<double>(pass) / 1e4, 0.3);
+    return static_cast<uint64_t>(static_cast<double>(pass) * scale * effort / 1000 * 4);
+}
+
+template <class C>
+Graph solve(const Problem& p) {
+    const auto tree = [&](int hops) {
+        return ColumnTree(p.matrix, p.inputs, p.outputs, p.radix, p.depth, hops);
+    };
+    if (p.effort == 0) {
+        const ColumnTree all = tree(1 << 20);
+        const bool helps = all.total * 5 < all.plain * 4;
+        return Search<C>(p, helps ? &all : nullptr).emit();
+    }
+    auto best = std::make_unique<Search<C>>(p, nullptr);
+    const uint64_t pass = best->work();
+    for (int hops : {1, 2, 4, 1 << 20}) {
+        const ColumnTree t = tree(hops);
+        auto other = std::make_unique<Search<C>>(p, &t);
+        if (other->total() < best->total()) best = std::move(other);
+    }
+    best->improve(budget(pass, p.effort));
+    return best->emit();
+}
 
 }  // namespace adders

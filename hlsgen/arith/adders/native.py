@@ -21,7 +21,10 @@ Array = NDArray[Any]
 
 _SOURCES = Path(__file__).parent / "core"
 # No fused product and sum: graphs must not depend on the processor that searched for them.
-_FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w")
+_FLAGS = (
+    "-std=c++17", "-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic",
+    "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w",
+)  # fmt: skip
 _INT64 = ctypes.POINTER(ctypes.c_int64)
 
 
@@ -42,13 +45,13 @@ def digest() -> str:
     return made.hexdigest()
 
 
-def search(options: Array, matrix: Array, lo: Array, hi: Array) -> Array:
+def search(options: Array, matrix: Array, lo: Array, hi: Array, *, wide: bool) -> Array:
     """The core's answer, as core.cpp describes it.
 
-    Formats: int64, C order. Errors: ToolMissing without a compiler; HlsgenError where compiling
+    `wide` searches with coefficients of 64 bits, otherwise of 32. Formats: int64. Errors: ToolMissing without a compiler; HlsgenError where compiling
     fails or memory runs out.
     """
-    core = _loaded()
+    core = _loaded(wide)
     arrays = [np.ascontiguousarray(a, dtype=np.int64) for a in (options, matrix, lo, hi)]
     found = core.hlsgen_adders_solve(*(a.ctypes.data_as(_INT64) for a in arrays))
     if not found:
@@ -60,9 +63,9 @@ def search(options: Array, matrix: Array, lo: Array, hi: Array) -> Array:
 
 
 @cache
-def _loaded() -> ctypes.CDLL:
+def _loaded(wide: bool) -> ctypes.CDLL:
     try:
-        core = ctypes.CDLL(str(_compiled()))
+        core = ctypes.CDLL(str(_compiled(wide)))
     except OSError as error:
         raise HlsgenError(f"cannot load the adder-graph search: {error}") from error
     core.hlsgen_adders_solve.restype = _INT64
@@ -72,7 +75,7 @@ def _loaded() -> ctypes.CDLL:
     return core
 
 
-def _compiled() -> Path:
+def _compiled(wide: bool) -> Path:
     """The shared object: compiled once for each source, compiler and kind of processor."""
     name = os.environ.get("CXX") or "g++"
     compiler = shutil.which(name)
@@ -80,7 +83,8 @@ def _compiled() -> Path:
         raise ToolMissing(f"adder graphs need a C++ compiler: install g++ or set CXX ({name})")
     # The predefined macros name the compiler's version and what -march=native found.
     macros = _run([compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull])
-    key = hashlib.sha256(f"{digest()}\0{macros}".encode()).hexdigest()[:32]
+    define = f"-DCOEFFICIENT=int{64 if wide else 32}_t"
+    key = hashlib.sha256(f"{digest()}\0{define}\0{macros}".encode()).hexdigest()[:32]
     target = cache_dir() / f"{key}.so"
     if target.is_file():
         return target
@@ -93,7 +97,7 @@ def _compiled() -> Path:
     os.close(handle)
     fresh = Path(path)
     try:
-        _run([compiler, *_FLAGS, str(_SOURCES / "core.cpp"), "-o", path])
+        _run([compiler, *_FLAGS, define, str(_SOURCES / "core.cpp"), "-o", path])
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)

@@ -178,9 +178,9 @@ def _search(matrix: Array, ranges: tuple[Range, ...], options: Options) -> Array
     part = matrix[live]
     wide = 4 * int(np.abs(part).sum(axis=0).max(initial=0)) >= 1 << 31
     depth = 1 << 20 if options.max_depth is None else options.max_depth
-    numbers = [*part.shape, depth, options.radix, options.seed, round(options.effort * 1000), wide]
+    numbers = [*part.shape, depth, options.radix, options.seed, round(options.effort * 1000)]
     lo, hi = (np.array([ranges[k][i] for k in live], dtype=np.int64) for i in (0, 1))
-    return native.search(np.array(numbers), part, lo, hi)[1:]
+    return native.search(np.array(numbers), part, lo, hi, wide=wide)[1:]
 
 
 def _cache_path(matrix: Array, ranges: tuple[Range, ...], options: Options) -> Path:

@@ -1,4 +1,5 @@
-// The search behind hlsgen.arith.adders.solve, as a shared object.
+// The search behind hlsgen.arith.adders.solve, as a shared object: COEFFICIENT is int32_t or
+// int64_t, whichever holds four times the sum of magnitudes of any column.
 #include <cstring>
 
 #include "search.hpp"
@@ -19,7 +20,7 @@ extern "C" int64_t* hlsgen_adders_solve(const int64_t* options, const int64_t* m
         p.matrix = matrix;
         p.lo = lo;
         p.hi = hi;
-        const Graph g = options[6] ? solve<int64_t>(p) : solve<int32_t>(p);
+        const Graph g = solve<COEFFICIENT>(p);
         std::vector<int64_t> out{0, static_cast<int64_t>(g.adders.size())};
         const auto port = [&](const Port& t) {
             out.insert(out.end(), {t.node, t.shift, t.negative});

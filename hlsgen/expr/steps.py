@@ -27,7 +27,7 @@ SEGMENT_LIMIT = 1 << 23
 def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
     """The exact staircase of every row of an integer-valued expression of one leaf.
 
-    1. A quantiser of a rational affine function, clips anywhere: integer division.
+    1. A quantiser of an affine function of rational slope, clips anywhere: integer division.
     2. A function that only rises or only falls: every step is searched for, and certified by the
        codes on both its sides.
     3. Any other function of few inputs: all of them.
@@ -43,8 +43,9 @@ def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
         spans = zip(rows.lo, rows.hi, codes, strict=True)
         return tuple(Steps(int(lo), int(hi), int(c), none, none) for lo, hi, c in spans)
     found = clipped(e, rows)
-    if found is not None:
-        return found.steps(rows)
+    steps = None if found is None else found.steps(rows)
+    if steps is not None:
+        return steps
     lo, hi = rows.ends()
     spans = hi - lo + 1
     if direction(e) is not None and int(spans.max()) > 2:

@@ -1,4 +1,4 @@
-"""Networks whose tensors stay real for a while: skip paths, clips and Concats before a quantiser."""
+"""Networks whose tensors stay real for a while: skip paths, clips and Concats."""
 
 from __future__ import annotations
 

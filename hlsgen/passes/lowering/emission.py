@@ -18,9 +18,9 @@ from hlsgen.ops.hw.take import Take
 from hlsgen.passes.lowering.affine import Affine
 from hlsgen.passes.lowering.approximate import Approximation
 
-# ap_int ends at 1024 bits, and sums and products of values have to stay below. A residual join of two
-# accumulators with free float32 scales needs some 120, three products in a row without a quantiser
-# some 200. A layer of float32 weights adds 40 to 50: five in a row come to this.
+# ap_int ends at 1024 bits, and sums and products of values have to stay below. A residual join of
+# two accumulators with free float32 scales needs some 120, three products in a row without a
+# quantiser some 200. A layer of float32 weights adds 40 to 50: five in a row come to this.
 WIDEST = 256
 
 

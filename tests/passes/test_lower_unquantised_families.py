@@ -94,6 +94,30 @@ def a_border_round_a_sum() -> Sketch:
 
 
 @family
+def pooled_before_it_is_quantised() -> Sketch:
+    """Sums over the picture of what batch normalisation and ReLU leave."""
+    g = Sketch(68)
+    x = g.qdq(g.feed((1, 3, 4, 4)), 0.05)
+    relu = g.do("Relu", normalised(g, x, 3))
+    y = g.do("GlobalAveragePool", relu)
+    z = g.do("AveragePool", g.do("Clip", normalised(g, x, 3), -0.5, 1.0), kernel_shape=[2, 2])
+    total = g.do("Add", relu, normalised(g, x, 3))
+    v = g.do("ReduceMean", total, np.array([2, 3]), keepdims=0)
+    return g.out(*(g.qdq(t, 0.03) for t in (y, z, v)))
+
+
+@family
+def pooled_with_turned_and_dead_channels() -> Sketch:
+    """Factors below zero, limits beyond every value that occurs."""
+    g = Sketch(69)
+    x = g.qdq(g.feed((1, 4, 2, 2)), 0.05)
+    parts = [np.array(v, np.float32) for v in ([0.7, -0.4, 0.01, 0.02], [0.3, 0.1, -9, 9])]
+    names = [g.const(v) for v in parts]
+    y = g.node("BatchNormalization", [x, *names, g.vector(4), g.vector(4, 0.2, 3)])
+    return g.out(g.qdq(g.do("GlobalAveragePool", g.do("Clip", y, 0.0, 1.0)), 0.02))
+
+
+@family
 def concat_at_the_end_stays_on_the_host() -> Sketch:
     g = Sketch(67)
     x = g.qdq(g.feed((1, 2, 3, 3)), 0.05)

@@ -188,13 +188,16 @@ class RowValues:
 
     def lookup(self, r: int, n: int) -> Lookup:
         """The numbers at one input of one row."""
+        return lookup_on(self.rows, r, n)
 
-        def known(node: Expr) -> Any:
-            if isinstance(node, Leaf):
-                return n
-            return number(self.rows.params[id(node)][r])
 
-        return known
+def lookup_on(rows: Rows, r: int, n: int | None = None) -> Lookup:
+    """The numbers of one row; those of the leaf too where `n` is given."""
+
+    def known(node: Expr) -> Any:
+        return n if isinstance(node, Leaf) else number(rows.params[id(node)][r])
+
+    return known
 
 
 def constant_on(e: Expr, rows: Rows) -> Interval:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,21 @@ from hlsgen.expr.tree import Apply, Count, Expr, Param, nodes, rewrite
 from hlsgen.ops.model.elementwise import Fn
 
 Array = NDArray[Any]
-DENSE_LIMIT = 1 << 23  # inputs evaluated one by one; beyond that, by bisection
+DENSE_LIMIT = 1 << 15  # inputs evaluated one by one at once; beyond that, by bisection
+_SHORT = 16  # pieces of so many inputs are not halved any more
 _CHUNK = 1 << 20
-SEGMENT_LIMIT = 1 << 23
+SEGMENT_LIMIT = 1 << 24
 
 
 def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
     """The exact staircase of every row of an integer-valued expression of one leaf.
 
-    1. A quantiser of a rational affine function, clips anywhere: integer division.
+    1. A quantiser of an affine function of rational slope, clips anywhere: integer division.
     2. A function that only rises or only falls: every step is searched for, and certified by the
        codes on both its sides.
     3. Any other function of few inputs: all of them.
-    4. Any other function: the range is halved until every piece certainly has one code.
+    4. Any other function: the range is halved until every piece certainly has one code, or is so
+       short that its inputs are evaluated one by one.
     Rows that a constant condition sends different ways are looked at apart.
     """
     choice = _choice(e)
@@ -43,8 +45,9 @@ def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
         spans = zip(rows.lo, rows.hi, codes, strict=True)
         return tuple(Steps(int(lo), int(hi), int(c), none, none) for lo, hi, c in spans)
     found = clipped(e, rows)
-    if found is not None:
-        return found.steps(rows)
+    steps = None if found is None else found.steps(rows)
+    if steps is not None:
+        return steps
     lo, hi = rows.ends()
     spans = hi - lo + 1
     if direction(e) is not None and int(spans.max()) > 2:
@@ -117,7 +120,7 @@ def _all_codes(values: RowValues, spans: Array) -> list[Steps]:
 
 
 def _bisected(e: Expr, rows: Rows) -> tuple[Steps, ...]:
-    """Split [lo, hi] of every row until each piece has one code; single inputs exactly."""
+    """Split [lo, hi] of every row until each piece has one code or few inputs."""
     values = RowValues(e, rows)
     r = np.arange(len(rows))
     a, b = rows.ends()
@@ -127,11 +130,10 @@ def _bisected(e: Expr, rows: Rows) -> tuple[Steps, ...]:
         y, _ = values.interval(r, a, b)
         flat = (y.lo == y.hi) & (np.abs(y.lo) < 1 << 53)
         done.append((r[flat], a[flat], y.lo[flat].astype(np.int64)))
-        single = ~flat & (a == b)
-        if single.any():
-            done.append((r[single], a[single], values.codes(r[single], a[single])))
-        found += int(flat.sum() + single.sum())
-        rest = ~flat & ~single
+        short = ~flat & (b - a < _SHORT)
+        done += _one_by_one(values, r[short], a[short], b[short])
+        found += int(flat.sum()) + int((b - a + 1)[short].sum())
+        rest = ~flat & ~short
         if found + 2 * int(rest.sum()) > SEGMENT_LIMIT:
             raise Unsupported(
                 f"a function with more than {SEGMENT_LIMIT} steps between an integer and its "
@@ -141,6 +143,19 @@ def _bisected(e: Expr, rows: Rows) -> tuple[Steps, ...]:
         middle = (a + b) >> 1
         r, a, b = np.tile(r, 2), np.concatenate([a, middle + 1]), np.concatenate([middle, b])
     return _joined(rows, done)
+
+
+def _one_by_one(
+    values: RowValues, r: Array, a: Array, b: Array
+) -> Iterator[tuple[Array, Array, Array]]:
+    """(row, input, code) of every input of short pieces, in parts of bounded size."""
+    for start in range(0, len(r), _CHUNK // _SHORT):
+        part = slice(start, start + _CHUNK // _SHORT)
+        lengths = (b[part] - a[part] + 1).astype(np.int64)
+        before = np.cumsum(lengths) - lengths
+        rows = np.repeat(r[part], lengths)
+        n = np.arange(len(rows)) + np.repeat(a[part] - before, lengths)
+        yield rows, n, values.codes(rows, n)
 
 
 def _joined(rows: Rows, done: list[tuple[Array, Array, Array]]) -> tuple[Steps, ...]:

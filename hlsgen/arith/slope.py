@@ -55,6 +55,13 @@ class Points:
     origin_k: IntArray
 
     @property
+    def reach(self) -> int:
+        """The greatest distance between two points of a row: inputs that no clip decides."""
+        low = np.minimum(self.lt[:, 0], self.ut[:, 0])
+        high = np.maximum(self.lt[:, -1], self.ut[:, -1])
+        return int((high - low).max())
+
+    @property
     def bound(self) -> int:
         """Above every product and difference formed in finding slopes."""
         t = max(magnitude(self.lt), magnitude(self.ut)) + 1
@@ -273,7 +280,7 @@ def _fit_window(
     stack: Stack, qlo: int, qhi: int, offset: int, hard: int
 ) -> tuple[Lines, Window] | None:
     """Lines for a convergent unit with the widest window, or half of it if its shift is less."""
-    limit = int((stack.hi - stack.lo).max()).bit_length() + 1
+    limit = points(stack, qlo, qhi).reach.bit_length() + 1
     bits, steps = 1, 256
     while bits <= limit:
         window = Window(bits, offset)

@@ -164,21 +164,30 @@ def prove(rows: Sequence[Steps], chosen: Realisation) -> None:
     """
     stack = Stack.of(rows)
     lo, hi = stack.lo[:, None], stack.hi[:, None]
-    at = stack.t
     match chosen:
         case Affine() | EstimateCorrect():
             _same_direction(rows, [0] * len(rows), chosen)
+            at = None
         case TwoSlope(below, above):
             turns = [m * k for m, k in zip(below.m, above.m, strict=True)]
             _same_direction(rows, turns, chosen)
+            at = None
         case Thresholds() | Search():
-            at = np.concatenate((stack.t, chosen.t), axis=1)
+            at = np.concatenate((chosen.t, chosen.t - 1), axis=1).clip(lo, hi)
         case Table():
-            at = lo + np.arange(int((stack.hi - stack.lo).max()) + 1)
-    n = np.concatenate((lo, hi, at, at - 1), axis=1).clip(lo, hi)
-    chunk = max(1, (1 << 18) // n.shape[1])
+            at = (lo + np.arange(int((stack.hi - stack.lo).max()) + 1)).clip(lo, hi)
+    chunk = max(1, (1 << 16) // (2 * stack.t.shape[1] + 2))
     for start in range(0, len(rows), chunk):
-        _compare(rows, chosen, start, n[start : start + chunk])
+        part = slice(start, start + chunk)
+        n = np.concatenate((lo[part], hi[part], stack.t[part], stack.t[part] - 1), axis=1)
+        codes = stack.codes[part]
+        want = np.concatenate((codes[:, :1], codes[:, -1:], codes[:, 1:], codes[:, :-1]), axis=1)
+        unused = np.arange(stack.t.shape[1]) >= stack.count[part, None]
+        unused = np.concatenate((np.zeros((len(n), 2), np.bool_), unused, unused), axis=1)
+        _compare(chosen, start, np.where(unused, lo[part], n), np.where(unused, codes[:, :1], want))
+    for r, row in enumerate(rows if at is not None else ()):
+        n = at[r : r + 1]
+        _compare(chosen, r, n, row.evaluate(n))
 
 
 def _same_direction(rows: Sequence[Steps], turns: Sequence[int], chosen: Realisation) -> None:
@@ -188,14 +197,11 @@ def _same_direction(rows: Sequence[Steps], turns: Sequence[int], chosen: Realisa
             raise RealisationError(f"{chosen.text()}: row {r} is not monotone")
 
 
-def _compare(rows: Sequence[Steps], chosen: Realisation, start: int, n: IntArray) -> None:
-    """Rows start, start + 1, .. at the places n[0], n[1], .."""
-    index = np.arange(start, start + len(n))[:, None]
-    got = chosen.evaluate(index, n)
-    for i, at in enumerate(n):
-        want = rows[start + i].evaluate(at)
-        if (got[i] != want).any():
-            j = int((got[i] != want).argmax())
-            raise RealisationError(
-                f"{chosen.text()}: row {start + i} gives {got[i, j]}, not {want[j]}, at {at[j]}"
-            )
+def _compare(chosen: Realisation, start: int, n: IntArray, want: IntArray) -> None:
+    """Rows start, start + 1, .. at the places n[0], n[1], .., where their codes are want[0], .."""
+    got = chosen.evaluate(np.arange(start, start + len(n))[:, None], n)
+    if (got != want).any():
+        i, j = np.argwhere(got != want)[0].tolist()
+        raise RealisationError(
+            f"{chosen.text()}: row {start + i} gives {got[i, j]}, not {want[i, j]}, at {n[i, j]}"
+        )

@@ -131,14 +131,15 @@ def _ends(x: Number) -> tuple[Fraction, Fraction]:
     """Ends of an interval as exact Fractions."""
     if isinstance(x, Fraction):
         return x, x
-    return _fraction(x.a), _fraction(x.b)
+    low, high = x._mpi_
+    return _fraction(low), _fraction(high)
 
 
-def _fraction(x: Any) -> Fraction:
-    end = mpf(x.mid) if hasattr(x, "mid") else mpf(x)
-    if not mp.isfinite(end):
+def _fraction(raw: tuple[int, Any, int, int]) -> Fraction:
+    """mpmath's own form of a number; as an mpf it would be rounded to the precision of `mp`."""
+    sign, man, exp, _ = raw
+    if not man and exp:  # infinite or NaN
         raise Undecided
-    sign, man, exp, _ = end._mpf_
     value = Fraction(int(man)) * Fraction(2) ** int(exp)
     return -value if sign else value
 

@@ -131,14 +131,15 @@ def _ends(x: Number) -> tuple[Fraction, Fraction]:
     """Ends of an interval as exact Fractions."""
     if isinstance(x, Fraction):
         return x, x
-    return _fraction(x.a), _fraction(x.b)
+    low, high = x._mpi_  # not by way of mpf, which rounds to the precision of mp
+    return _fraction(low), _fraction(high)
 
 
-def _fraction(x: Any) -> Fraction:
-    end = mpf(x.mid) if hasattr(x, "mid") else mpf(x)
-    if not mp.isfinite(end):
+def _fraction(x: tuple[int, int, int, int]) -> Fraction:
+    """A number of mpmath in its raw form: sign, mantissa, exponent, bits."""
+    sign, man, exp, _ = x
+    if not man and exp:  # infinite or not a number
         raise Undecided
-    sign, man, exp, _ = end._mpf_
     value = Fraction(int(man)) * Fraction(2) ** int(exp)
     return -value if sign else value
 

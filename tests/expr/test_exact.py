@@ -50,3 +50,10 @@ def test_a_difference_that_float64_does_not_see(side: int) -> None:
     c = Param.of(np.array(Fraction(near, 1 << 150), dtype=object))
     e = tree.apply(Fn.FLOOR, tree.apply(Fn.SUB, tree.apply(Fn.SQRT, Param.of(2.0)), c))
     assert exact_integer(e, values) == (-1 if side > 0 else 0)
+
+
+def test_powers_of_squares_are_exact() -> None:
+    """floor(x ** 1.5) where it is whole, and one over it."""
+    for x, exponent, wanted in ((4.0, 1.5, 8), (2.25, 2.5, 7), (0.25, -1.5, 8), (9.0, -0.5, 0)):
+        e = tree.apply(Fn.FLOOR, tree.apply(Fn.POW, Param.of(x), Param.of(exponent)))
+        assert exact_integer(e, values) == wanted

@@ -279,3 +279,33 @@ def test_a_value_outside_of_the_domain_is_an_error_only_if_it_matters() -> None:
     assert exact_integer(tree.apply(Rounding.FLOOR, chosen), lookup) == 2
     with pytest.raises(ModelError, match="logarithm"):
         exact_integer(tree.apply(Rounding.FLOOR, log), lookup)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_wide_sum_with_an_irrational_offset(sign: int) -> None:
+    """What rounded joins leave: a step lies between two integers that float64 cannot tell apart."""
+    span, unit = 1 << 66, Fraction(sign, 1 << 60)
+    offset = tree.apply(Fn.SQRT, number(2.0))
+    scale = number(0.3)
+
+    def make(n: Leaf) -> Expr:
+        return quantised(tree.apply(Fn.DIV, tree.affine(n, number(unit), offset), scale))
+
+    (found,) = staircases(make, -span, span)
+    assert len(found.t) == 15
+    leaf = Leaf("n", (1, 1))
+    core = make(leaf)
+    for t in found.t.tolist():
+        for n in (t - 1, t):
+            wanted = exact_integer(core, lambda e, n=n: n if e is leaf else e.values.item())
+            assert found.evaluate(np.array([n], dtype=object))[0] == wanted
+
+
+@pytest.mark.parametrize("span", [40, 5000, 1 << 40])
+def test_functions_that_rise_and_fall_over_short_and_long_ranges(span: int) -> None:
+    """SiLU, the range being one short piece, some, or more than could be listed."""
+    (found,) = staircases(lambda n: quantised(CURVES["silu"][0](n)), -span, span)
+    for n in [-span, *range(-40, 41), span]:
+        with mpmath.workprec(300):
+            value = n * mpmath.mpf(0.05) / (1 + mpmath.exp(-n * mpmath.mpf(0.05)))
+            assert found.evaluate(np.array([n]))[0] == min(max(int(mpmath.nint(value)), -8), 7)

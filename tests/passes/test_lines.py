@@ -47,7 +47,7 @@ def at(values: Any, c: int) -> Any:
     return np.broadcast_to(np.asarray(values), (1, 2))[0, c]
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(derandomize=True, max_examples=120, deadline=None)
 @given(
     st.tuples(channel, channel), width, width, limit, limit, st.sampled_from([0, 2, 7]), st.data()
 )

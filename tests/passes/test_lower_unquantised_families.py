@@ -108,13 +108,13 @@ def pooled_before_it_is_quantised() -> Sketch:
 
 @family
 def pooled_with_turned_and_dead_channels() -> Sketch:
-    """Factors below zero, limits beyond every value that occurs."""
+    """Factors below zero, limits beyond every value that occurs, steps wider than a code."""
     g = Sketch(69)
-    x = g.qdq(g.feed((1, 4, 2, 2)), 0.05)
+    x = g.qdq(g.feed((1, 4, 2, 2), n=8), 0.25)
     parts = [np.array(v, np.float32) for v in ([0.7, -0.4, 0.01, 0.02], [0.3, 0.1, -9, 9])]
     names = [g.const(v) for v in parts]
     y = g.node("BatchNormalization", [x, *names, g.vector(4), g.vector(4, 0.2, 3)])
-    return g.out(g.qdq(g.do("GlobalAveragePool", g.do("Clip", y, 0.0, 1.0)), 0.02))
+    return g.out(g.qdq(g.do("GlobalAveragePool", g.do("Clip", y, 0.0, 1.0)), 1 / 255, 0, "uint8"))
 
 
 @family

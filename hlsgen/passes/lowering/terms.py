@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.rounding import Rounding
 from hlsgen.expr import tree
 from hlsgen.expr.affine import linear_terms
 from hlsgen.expr.tree import Apply, Expr, Leaf, Param
@@ -62,7 +63,7 @@ def _atom(b: Builder, e: Expr) -> Terms:
 
 def _clip(e: Expr) -> tuple[Expr, Expr | None, Expr | None] | None:
     """(argument, lower limit, upper limit) of a ReLU or a Clip."""
-    limits: dict[Fn, Expr] = {}
+    limits: dict[Fn | Rounding, Expr] = {}
     while isinstance(e, Apply) and e.fn in (Fn.MAX, Fn.MIN) and e.fn not in limits:
         x, limit = e.args if tree.is_constant(e.args[1]) else e.args[::-1]
         if not tree.is_constant(limit):

@@ -166,7 +166,7 @@ def _start(
 ) -> tuple[IntArray, IntArray, BoolArray]:
     """The ends of every 32nd point and the last one, or, of few, those of the outermost pair."""
     if lt.shape[1] > _FEW:
-        which = np.append(np.arange(0, lt.shape[1] - 1, _STRIDE), lt.shape[1] - 1)
+        which = np.array([*range(0, lt.shape[1] - 1, _STRIDE), lt.shape[1] - 1])
         return _end(lt[:, which], lk[:, which], ut[:, which], uk[:, which], side)
     i, j = (0, -1) if side > 0 else (-1, 0)
     p, q = (uk[:, j] - lk[:, i]) * side, (ut[:, j] - lt[:, i]) * side

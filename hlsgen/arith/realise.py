@@ -163,30 +163,39 @@ def prove(rows: Sequence[Steps], chosen: Realisation) -> None:
     with thresholds of their own are constant between those; tables are compared word by word.
     """
     stack = Stack.of(rows)
-    lo, hi = stack.lo[:, None], stack.hi[:, None]
     match chosen:
         case Affine() | EstimateCorrect():
             _same_direction(rows, [0] * len(rows), chosen)
-            at = None
         case TwoSlope(below, above):
             turns = [m * k for m, k in zip(below.m, above.m, strict=True)]
             _same_direction(rows, turns, chosen)
-            at = None
         case Thresholds() | Search():
-            at = np.concatenate((chosen.t, chosen.t - 1), axis=1).clip(lo, hi)
+            _compare_at(rows, chosen, np.concatenate((chosen.t, chosen.t - 1), axis=1))
         case Table():
-            at = (lo + np.arange(int((stack.hi - stack.lo).max()) + 1)).clip(lo, hi)
-    chunk = max(1, (1 << 16) // (2 * stack.t.shape[1] + 2))
-    for start in range(0, len(rows), chunk):
+            span = int((stack.hi - stack.lo).max()) + 1
+            _compare_at(rows, chosen, stack.lo[:, None] + np.arange(span))
+    _compare_around_steps(stack, chosen)
+
+
+def _compare_around_steps(stack: Stack, chosen: Realisation) -> None:
+    """At both ends and on both sides of each step, whose codes the steps themselves tell."""
+    width = stack.t.shape[1]
+    chunk = max(1, (1 << 16) // (2 * width + 2))
+    for start in range(0, len(stack.lo), chunk):
         part = slice(start, start + chunk)
-        n = np.concatenate((lo[part], hi[part], stack.t[part], stack.t[part] - 1), axis=1)
-        codes = stack.codes[part]
+        lo, hi, t, codes = (v[part] for v in (stack.lo, stack.hi, stack.t, stack.codes))
+        n = np.concatenate((lo[:, None], hi[:, None], t, t - 1), axis=1)
         want = np.concatenate((codes[:, :1], codes[:, -1:], codes[:, 1:], codes[:, :-1]), axis=1)
-        unused = np.arange(stack.t.shape[1]) >= stack.count[part, None]
-        unused = np.concatenate((np.zeros((len(n), 2), np.bool_), unused, unused), axis=1)
-        _compare(chosen, start, np.where(unused, lo[part], n), np.where(unused, codes[:, :1], want))
-    for r, row in enumerate(rows if at is not None else ()):
-        n = at[r : r + 1]
+        places = np.array([-1, -1, *range(width), *range(width)])
+        used = places < stack.count[part].reshape(-1, 1)
+        n, want = np.where(used, n, lo[:, None]), np.where(used, want, codes[:, :1])
+        _compare(chosen, start, n, want)
+
+
+def _compare_at(rows: Sequence[Steps], chosen: Realisation, places: IntArray) -> None:
+    """At the places of each row, or at the end of its range that is nearest."""
+    for r, row in enumerate(rows):
+        n: IntArray = places[r : r + 1].clip(row.lo, row.hi)
         _compare(chosen, r, n, row.evaluate(n))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.conflict import Row
 from hlsgen.arith.signed_digit import least_weight
 from hlsgen.arith.staircase import Affine
 from hlsgen.arith.steps import INT64_LIMIT, IntArray, Stack, Steps, int_array, magnitude, widen
@@ -53,13 +54,6 @@ class Points:
     uk: IntArray
     origin_t: IntArray
     origin_k: IntArray
-
-    @property
-    def reach(self) -> int:
-        """The greatest distance between two points of a row: inputs that no clip decides."""
-        low = np.minimum(self.lt[:, 0], self.ut[:, 0])
-        high = np.maximum(self.lt[:, -1], self.ut[:, -1])
-        return int((high - low).max())
 
     @property
     def bound(self) -> int:
@@ -172,7 +166,7 @@ def _start(
 ) -> tuple[IntArray, IntArray, BoolArray]:
     """The ends of every 32nd point and the last one, or, of few, those of the outermost pair."""
     if lt.shape[1] > _FEW:
-        which = np.append(np.arange(0, lt.shape[1] - 1, _STRIDE), lt.shape[1] - 1)
+        which = np.array([*range(0, lt.shape[1] - 1, _STRIDE), lt.shape[1] - 1])
         return _end(lt[:, which], lk[:, which], ut[:, which], uk[:, which], side)
     i, j = (0, -1) if side > 0 else (-1, 0)
     p, q = (uk[:, j] - lk[:, i]) * side, (ut[:, j] - lt[:, i]) * side
@@ -261,7 +255,7 @@ def fit_affine(rows: Sequence[Steps], qlo: int, qhi: int, early: int = 0) -> Aff
         return _affine(rows, signs, moving, Lines((), (), 0), None, qlo, qhi)
     stack = Stack.of([rows[i] if signs[i] > 0 else rows[i].mirrored() for i in moving])
     hard = int(stack.count.argmax())
-    if _beginning_fits(stack, hard, 256, qlo, qhi, None, early):
+    if _beginning_fits(stack, hard, 256, qlo, qhi, early):
         plain = points(stack, qlo, qhi, early=early)
         slopes = slope_intervals(plain)
         if slopes.found.all():
@@ -280,42 +274,46 @@ def _fit_window(
     stack: Stack, qlo: int, qhi: int, offset: int, hard: int
 ) -> tuple[Lines, Window] | None:
     """Lines for a convergent unit with the widest window, or half of it if its shift is less."""
-    limit = points(stack, qlo, qhi).reach.bit_length() + 1
+    limit = int((stack.hi - stack.lo).max()).bit_length() + 1
     bits, steps = 1, 256
-    while bits <= limit:
+    while True:
+        found = _beginning(stack, hard, steps, qlo, qhi, offset).least_bits(bits, limit)
+        if found is None:
+            return None
+        bits = found
         window = Window(bits, offset)
-        if not _beginning_fits(stack, hard, steps, qlo, qhi, window):
-            bits += 1
-            continue
         p = points(stack, qlo, qhi, window)
         slopes = slope_intervals(p)
         if slopes.found.all():
             return _narrower(stack, qlo, qhi, window, fit_lines(p, slopes))
         if not slopes.found[hard]:
+            bits += steps >= stack.t.shape[1]
             steps = stack.t.shape[1]  # its beginning fits, all of it does not
         else:
             hard = int(slopes.found.argmin())
-    return None
 
 
-def _beginning_fits(
-    stack: Stack,
-    row: int,
-    steps: int,
-    qlo: int,
-    qhi: int,
-    window: Window | None,
-    early: int = 0,
-) -> bool:
-    """Whether one row has a line up to the first of the steps left out; if not, it has none."""
+def _part(stack: Stack, row: int, steps: int) -> Stack:
+    """One row up to the first of the steps left out."""
     one = slice(row, row + 1)
     hi = stack.hi[one]
     if stack.t.shape[1] > steps:
         hi = np.minimum(hi, stack.t[one, steps] - 1)
     count = np.minimum(stack.count[one], steps)
-    t, codes = stack.t[one, :steps], stack.codes[one, : steps + 1]
-    part = Stack(stack.lo[one], hi, count, t, codes)
-    return bool(slope_intervals(points(part, qlo, qhi, window, early)).found[0])
+    return Stack(stack.lo[one], hi, count, stack.t[one, :steps], stack.codes[one, : steps + 1])
+
+
+def _beginning(stack: Stack, row: int, steps: int, qlo: int, qhi: int, offset: int) -> Row:
+    """The points of the beginning of one row."""
+    p = points(_part(stack, row, steps), qlo, qhi)
+    l_odd, u_odd = ((k[0] + p.origin_k - offset) & 1 for k in (p.lk, p.uk))
+    return Row(p.lt[0], p.lk[0], l_odd, p.ut[0], p.uk[0], u_odd, 4 * p.bound)
+
+
+def _beginning_fits(stack: Stack, row: int, steps: int, qlo: int, qhi: int, early: int = 0) -> bool:
+    """Whether one row has a line up to the first of the steps left out; if not, it has none."""
+    part = _part(stack, row, steps)
+    return bool(slope_intervals(points(part, qlo, qhi, early=early)).found[0])
 
 
 def _narrower(

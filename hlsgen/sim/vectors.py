@@ -30,6 +30,8 @@ def random_feeds(network: Network, samples: int, seed: int) -> dict[str, Array]:
         grid = _grid(network, name)
         drawn = [_sample(rng, i, item.shape, low, high, grid) for i in range(samples)]
         values = np.stack(drawn) if drawn else np.zeros((0, *item.shape))
+        if grid is not None:
+            values = _decided(rng, values, item.dtype)
         if item.is_integer:
             feeds[name] = np.clip(np.rint(values), low, high).astype(np.int64)
         else:
@@ -41,6 +43,17 @@ def _as_held(values: Array, dtype: str) -> Array:
     """Numbers of the element type, finite and of no more than float32."""
     kept = FORMATS["float32" if dtype == "float64" else dtype]
     return kept.rounded(values.clip(-kept.greatest, kept.greatest))
+
+
+def _decided(rng: np.random.Generator, values: Array, dtype: str) -> Array:
+    """Values that the element type holds as they are; others moved by 16 of its roundings.
+
+    A tie that the type cannot hold becomes a near one, and which way it goes would then depend on
+    the last bit of a float division: every element a difference to explain, for no gain.
+    """
+    held = _as_held(values, dtype)
+    step = 2.0 ** (4 - FORMATS["float32" if dtype == "float64" else dtype].bits)
+    return np.where(held == values, values, values * (1 + rng.choice([-step, step], values.shape)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,9 @@ def test_values_are_of_the_inputs_type(tmp_path: Path) -> None:
     x = random_feeds(net, 60, 1)["x"]
     assert (x == x.astype(np.float32)).all()
     ties = x[2::6] / np.float64(np.float32(0.0313))
-    assert np.abs(np.abs(ties % 1) - 0.5).max() < 1e-5
+    off = np.abs(np.abs(ties % 1) - 0.5)  # no tie that a float32 division would have to guess
+    assert off.max() < 2e-4
+    assert off[np.abs(ties) > 1].min() > 1e-6
 
 
 def test_they_verify(tmp_path: Path) -> None:

@@ -163,8 +163,6 @@ def prove(rows: Sequence[Steps], chosen: Realisation) -> None:
     with thresholds of their own are constant between those; tables are compared word by word.
     """
     stack = Stack.of(rows)
-    lo, hi = stack.lo[:, None], stack.hi[:, None]
-    at = stack.t
     match chosen:
         case Affine() | EstimateCorrect():
             _same_direction(rows, [0] * len(rows), chosen)
@@ -172,13 +170,33 @@ def prove(rows: Sequence[Steps], chosen: Realisation) -> None:
             turns = [m * k for m, k in zip(below.m, above.m, strict=True)]
             _same_direction(rows, turns, chosen)
         case Thresholds() | Search():
-            at = np.concatenate((stack.t, chosen.t), axis=1)
+            _compare_at(rows, chosen, np.concatenate((chosen.t, chosen.t - 1), axis=1))
         case Table():
-            at = lo + np.arange(int((stack.hi - stack.lo).max()) + 1)
-    n = np.concatenate((lo, hi, at, at - 1), axis=1).clip(lo, hi)
-    chunk = max(1, (1 << 18) // n.shape[1])
-    for start in range(0, len(rows), chunk):
-        _compare(rows, chosen, start, n[start : start + chunk])
+            span = int((stack.hi - stack.lo).max()) + 1
+            _compare_at(rows, chosen, stack.lo[:, None] + np.arange(span))
+    _compare_around_steps(stack, chosen)
+
+
+def _compare_around_steps(stack: Stack, chosen: Realisation) -> None:
+    """At both ends and on both sides of each step, whose codes the steps themselves tell."""
+    width = stack.t.shape[1]
+    chunk = max(1, (1 << 16) // (2 * width + 2))
+    for start in range(0, len(stack.lo), chunk):
+        part = slice(start, start + chunk)
+        lo, hi, t, codes = (v[part] for v in (stack.lo, stack.hi, stack.t, stack.codes))
+        n = np.concatenate((lo[:, None], hi[:, None], t, t - 1), axis=1)
+        want = np.concatenate((codes[:, :1], codes[:, -1:], codes[:, 1:], codes[:, :-1]), axis=1)
+        places = np.array([-1, -1, *range(width), *range(width)])
+        used = places < stack.count[part].reshape(-1, 1)
+        n, want = np.where(used, n, lo[:, None]), np.where(used, want, codes[:, :1])
+        _compare(chosen, start, n, want)
+
+
+def _compare_at(rows: Sequence[Steps], chosen: Realisation, places: IntArray) -> None:
+    """At the places of each row, or at the end of its range that is nearest."""
+    for r, row in enumerate(rows):
+        n: IntArray = places[r : r + 1].clip(row.lo, row.hi)
+        _compare(chosen, r, n, row.evaluate(n))
 
 
 def _same_direction(rows: Sequence[Steps], turns: Sequence[int], chosen: Realisation) -> None:
@@ -188,14 +206,11 @@ def _same_direction(rows: Sequence[Steps], turns: Sequence[int], chosen: Realisa
             raise RealisationError(f"{chosen.text()}: row {r} is not monotone")
 
 
-def _compare(rows: Sequence[Steps], chosen: Realisation, start: int, n: IntArray) -> None:
-    """Rows start, start + 1, .. at the places n[0], n[1], .."""
-    index = np.arange(start, start + len(n))[:, None]
-    got = chosen.evaluate(index, n)
-    for i, at in enumerate(n):
-        want = rows[start + i].evaluate(at)
-        if (got[i] != want).any():
-            j = int((got[i] != want).argmax())
-            raise RealisationError(
-                f"{chosen.text()}: row {start + i} gives {got[i, j]}, not {want[j]}, at {at[j]}"
-            )
+def _compare(chosen: Realisation, start: int, n: IntArray, want: IntArray) -> None:
+    """Rows start, start + 1, .. at the places n[0], n[1], .., where their codes are want[0], .."""
+    got = chosen.evaluate(np.arange(start, start + len(n))[:, None], n)
+    if (got != want).any():
+        i, j = np.argwhere(got != want)[0].tolist()
+        raise RealisationError(
+            f"{chosen.text()}: row {start + i} gives {got[i, j]}, not {want[i, j]}, at {n[i, j]}"
+        )

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.conflict import Row
 from hlsgen.arith.signed_digit import least_weight
 from hlsgen.arith.staircase import Affine
 from hlsgen.arith.steps import INT64_LIMIT, IntArray, Stack, Steps, int_array, magnitude, widen
+from hlsgen.arith.words import WORDS_LIMIT, Factor, Words
 
 BoolArray = NDArray[np.bool_]
+_FEW, _STRIDE = 256, 32  # beyond so many points some of them are looked at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,11 @@ def points(
     may stay one code below: x * t + y >= c(t) - 1.
     """
     every = np.arange(stack.t.shape[1], dtype=np.int64)
-    last = np.minimum(every, stack.count[:, None] - 1)
-    origin = stack.t[:, :1]
-    t = np.take_along_axis(stack.t, last, axis=1) - origin
-    before = np.take_along_axis(stack.codes, last, axis=1)
-    after = np.take_along_axis(stack.codes, last + 1, axis=1)
+    origin, end = stack.t[:, :1], stack.count[:, None] - 1
+    used = every <= end
+    t = np.where(used, stack.t, np.take_along_axis(stack.t, end, axis=1)) - origin
+    before, after = stack.codes[:, :-1], stack.codes[:, 1:]
+    before = np.where(used, before, np.take_along_axis(before, end, axis=1))
     lo, hi = stack.lo[:, None] - origin, stack.hi[:, None] - origin
     first, final = stack.codes[:, :1], stack.codes[:, -1:]
     low, high = first - early > qlo, final < qhi
@@ -141,15 +144,10 @@ def _end(
 
     Newton on the concave g(x) = min(uk - x ut) - max(lk - x lt): every x is the zero of one of its
     linear pieces, hence outside or at the end, and moves inward until the pair is the active one.
+    The end that some of the points alone would give is as good a place to begin.
     """
-    every = np.arange(len(lt))
-    i, j = every * 0, every * 0 - 1
-    if side < 0:
-        i, j = j, i
-    p, q = (uk[every, j] - lk[every, i]) * side, (ut[every, j] - lt[every, i]) * side
-    found = np.ones(len(lt), np.bool_)
-    live = np.flatnonzero(q > 0)
-    q[q <= 0] = 0
+    p, q, found = _start(lt, lk, ut, uk, side)
+    live = np.flatnonzero(found & (q > 0))
     while live.size:
         a, b = p[live, None], q[live, None]
         upper, lower = uk[live] * b - ut[live] * a, lk[live] * b - lt[live] * a
@@ -161,6 +159,19 @@ def _end(
         live = live[onward]
         p[live], q[live] = dk[onward], dt[onward]
     return p, q, found
+
+
+def _start(
+    lt: IntArray, lk: IntArray, ut: IntArray, uk: IntArray, side: int
+) -> tuple[IntArray, IntArray, BoolArray]:
+    """The ends of every 32nd point and the last one, or, of few, those of the outermost pair."""
+    if lt.shape[1] > _FEW:
+        which = np.array([*range(0, lt.shape[1] - 1, _STRIDE), lt.shape[1] - 1])
+        return _end(lt[:, which], lk[:, which], ut[:, which], uk[:, which], side)
+    i, j = (0, -1) if side > 0 else (-1, 0)
+    p, q = (uk[:, j] - lk[:, i]) * side, (ut[:, j] - lt[:, i]) * side
+    q[q <= 0] = 0
+    return p, q, np.ones(len(lt), np.bool_)
 
 
 def multiplier_range(ends: tuple[int, int, int, int], shift: int) -> tuple[int, int | None]:
@@ -189,14 +200,28 @@ def offset_intervals(p: Points, m: Sequence[int], shift: int) -> list[tuple[int,
     """
     slope = int_array(m)
     bound = 8 * (magnitude(slope) + (int((p.uk - p.lk).max()) + 2 << shift))
-    if any(a.dtype == object for a in (p.lt, p.lk, p.ut, p.uk, slope)):
-        bound = INT64_LIMIT  # numbers modulo 2^64 do not mix with Python ints
-    lt, lk, ut, uk, slope = (widen(a, bound) for a in (p.lt, p.lk, p.ut, p.uk, slope))
-    least = ((lk << shift) - slope[:, None] * lt).max(axis=1).tolist()
-    most = ((uk << shift) - slope[:, None] * ut).min(axis=1).tolist()
+    heights = max(magnitude(p.lk), magnitude(p.uk)) << shift
+    reach = heights + magnitude(slope) * max(magnitude(p.lt), magnitude(p.ut))
+    narrow = all(a.dtype != object for a in (p.lt, p.lk, p.ut, p.uk))
+    if narrow and reach < WORDS_LIMIT and bound >= INT64_LIMIT:
+        least, most = _wide_offsets(p, m, shift)
+    else:
+        if slope.dtype == object or not narrow:
+            bound = INT64_LIMIT  # numbers modulo 2^64 do not mix with Python ints
+        lt, lk, ut, uk, slope = (widen(a, bound) for a in (p.lt, p.lk, p.ut, p.uk, slope))
+        least = ((lk << shift) - slope[:, None] * lt).max(axis=1).tolist()
+        most = ((uk << shift) - slope[:, None] * ut).min(axis=1).tolist()
     origins = zip(p.origin_t.tolist(), p.origin_k.tolist(), strict=True)
     move = [(k << shift) - v * t for (t, k), v in zip(origins, m, strict=True)]
     return [(a + d, b + d - 1) for a, b, d in zip(least, most, move, strict=True)]
+
+
+def _wide_offsets(p: Points, m: Sequence[int], shift: int) -> tuple[list[int], list[int]]:
+    """The same greatest and least differences where they need more than 64 bits."""
+    one, turned = Factor.of([1 << shift]), Factor.of([-v for v in m]).at(np.arange(len(m))[:, None])
+    _, least = Words.sum_of_products([(one, p.lk), (turned, p.lt)]).row_ends()
+    most, _ = Words.sum_of_products([(one, p.uk), (turned, p.ut)]).row_ends()
+    return least, most
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +255,7 @@ def fit_affine(rows: Sequence[Steps], qlo: int, qhi: int, early: int = 0) -> Aff
         return _affine(rows, signs, moving, Lines((), (), 0), None, qlo, qhi)
     stack = Stack.of([rows[i] if signs[i] > 0 else rows[i].mirrored() for i in moving])
     hard = int(stack.count.argmax())
-    if _beginning_fits(stack, hard, 256, qlo, qhi, None, early):
+    if _beginning_fits(stack, hard, 256, qlo, qhi, early):
         plain = points(stack, qlo, qhi, early=early)
         slopes = slope_intervals(plain)
         if slopes.found.all():
@@ -251,40 +276,44 @@ def _fit_window(
     """Lines for a convergent unit with the widest window, or half of it if its shift is less."""
     limit = int((stack.hi - stack.lo).max()).bit_length() + 1
     bits, steps = 1, 256
-    while bits <= limit:
+    while True:
+        found = _beginning(stack, hard, steps, qlo, qhi, offset).least_bits(bits, limit)
+        if found is None:
+            return None
+        bits = found
         window = Window(bits, offset)
-        if not _beginning_fits(stack, hard, steps, qlo, qhi, window):
-            bits += 1
-            continue
         p = points(stack, qlo, qhi, window)
         slopes = slope_intervals(p)
         if slopes.found.all():
             return _narrower(stack, qlo, qhi, window, fit_lines(p, slopes))
         if not slopes.found[hard]:
+            bits += steps >= stack.t.shape[1]
             steps = stack.t.shape[1]  # its beginning fits, all of it does not
         else:
             hard = int(slopes.found.argmin())
-    return None
 
 
-def _beginning_fits(
-    stack: Stack,
-    row: int,
-    steps: int,
-    qlo: int,
-    qhi: int,
-    window: Window | None,
-    early: int = 0,
-) -> bool:
-    """Whether one row has a line up to the first of the steps left out; if not, it has none."""
+def _part(stack: Stack, row: int, steps: int) -> Stack:
+    """One row up to the first of the steps left out."""
     one = slice(row, row + 1)
     hi = stack.hi[one]
     if stack.t.shape[1] > steps:
         hi = np.minimum(hi, stack.t[one, steps] - 1)
     count = np.minimum(stack.count[one], steps)
-    t, codes = stack.t[one, :steps], stack.codes[one, : steps + 1]
-    part = Stack(stack.lo[one], hi, count, t, codes)
-    return bool(slope_intervals(points(part, qlo, qhi, window, early)).found[0])
+    return Stack(stack.lo[one], hi, count, stack.t[one, :steps], stack.codes[one, : steps + 1])
+
+
+def _beginning(stack: Stack, row: int, steps: int, qlo: int, qhi: int, offset: int) -> Row:
+    """The points of the beginning of one row."""
+    p = points(_part(stack, row, steps), qlo, qhi)
+    l_odd, u_odd = ((k[0] + p.origin_k - offset) & 1 for k in (p.lk, p.uk))
+    return Row(p.lt[0], p.lk[0], l_odd, p.ut[0], p.uk[0], u_odd, 4 * p.bound)
+
+
+def _beginning_fits(stack: Stack, row: int, steps: int, qlo: int, qhi: int, early: int = 0) -> bool:
+    """Whether one row has a line up to the first of the steps left out; if not, it has none."""
+    part = _part(stack, row, steps)
+    return bool(slope_intervals(points(part, qlo, qhi, early=early)).found[0])
 
 
 def _narrower(

@@ -24,6 +24,7 @@ from hlsgen.arith.steps import (
     magnitude,
     widen,
 )
+from hlsgen.arith.words import WORDS_LIMIT, Factor, Words
 
 # Words x bits a RAMB18E2 can be read as. Source: AMD UG573, block RAM port widths.
 BRAM18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
@@ -106,29 +107,28 @@ class Affine:
         return np.clip(t + self.offset, self.qlo, self.qhi)
 
     def _shifted(self, rows: IntArray, n: IntArray) -> IntArray:
-        """(m * n + b) >> shift, the last bit cleared where the tie window is 0.
-
-        Where the sum passes 62 bits the low 31 bits are summed apart: a floor of a floor is exact.
-        """
-        n_max = magnitude(n)
-        whole = max(abs(v) for v in self.m) * n_max + max(abs(v) for v in self.b)
-        split, rest = 0, self.shift
-        if max(whole, 1 << rest) >= INT64_LIMIT:
-            split, rest = min(rest, 31), max(rest - 31, 0)
-            high = (whole >> split) + 2 * n_max + 4
-            if max(high, (n_max + 1) << split, 1 << rest) >= INT64_LIMIT:
-                n = n.astype(object)
-        mask = (1 << split) - 1
-        low = int_array([v & mask for v in self.m])[rows] * n
-        low = low + int_array([v & mask for v in self.b])[rows]
-        v = int_array([v >> split for v in self.m])[rows] * n
-        v = v + int_array([v >> split for v in self.b])[rows] + (low >> split)
-        t = v >> rest
+        """(m * n + b) >> shift, the last bit cleared where the tie window is 0."""
+        whole = max(abs(v) for v in self.m) * magnitude(n) + max(abs(v) for v in self.b)
+        narrow = max(whole, 1 << self.shift) < INT64_LIMIT
+        if not narrow:
+            words = whole < WORDS_LIMIT and whole >> self.shift < INT64_LIMIT
+            if words and n.dtype != object:
+                return self._shifted_words(rows, n)
+            n = n.astype(object)
+        v = int_array(self.m)[rows] * n + int_array(self.b)[rows]
+        t = v >> self.shift
         if self.tie is None:
             return t
-        window = (v & ((1 << rest) - 1)) >> max(0, self.tie - split)
-        window = window | ((low & mask) >> min(self.tie, split))
+        window = (v & ((1 << self.shift) - 1)) >> self.tie
         return t - (t & 1) * (window == 0)
+
+    def _shifted_words(self, rows: IntArray, n: IntArray) -> IntArray:
+        m, b = Factor.of(self.m).at(rows), Factor.of(self.b).at(rows)
+        v = Words.sum_of_products([(m, n), (b, np.ones((), np.int64))])
+        t = v >> self.shift
+        if self.tie is None:
+            return t
+        return t - (t & 1) * v.clear(self.tie, self.shift)
 
     @property
     def product(self) -> IntFormat:

@@ -80,12 +80,12 @@ class Steps:
     @property
     def min_code(self) -> int:
         """The least c(n)."""
-        return int(self.codes.min())
+        return min(self.first, self.last) if self.monotone else int(self.codes.min())
 
     @property
     def max_code(self) -> int:
         """The greatest c(n)."""
-        return int(self.codes.max())
+        return max(self.first, self.last) if self.monotone else int(self.codes.max())
 
     @property
     def monotone(self) -> int:

@@ -1,4 +1,8 @@
-"""Quantisers of rational affine functions: the steps are integer divisions, whatever the range."""
+"""Quantisers of affine functions: the steps are integer divisions, whatever the range.
+
+The slope is rational. The offset may be irrational (what a batch normalisation adds behind a join):
+then both ends of a narrow enclosure have to give the same steps, which therefore are its own.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,10 @@ from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.rounding import Rounding, round_fraction
 from hlsgen.arith.steps import Steps
 from hlsgen.errors import Unsupported
+from hlsgen.expr.exact import exact_bounds
 from hlsgen.expr.fold import fractions
-from hlsgen.expr.rows import Rows
-from hlsgen.expr.tree import Apply, Expr, Leaf, Param, nodes
+from hlsgen.expr.rows import Rows, lookup_on
+from hlsgen.expr.tree import Apply, Expr, Leaf, Param, is_constant, nodes
 from hlsgen.ops.model.elementwise import Fn
 
 Array = NDArray[Any]
@@ -25,29 +30,41 @@ _MODES = {
     Fn.ROUND: Rounding.HALF_EVEN,
     Fn.TRUNC: Rounding.ZERO,
 }
+_BITS = 240  # of the enclosures of irrational offsets
 _BEFORE = {Fn.ADD, Fn.MUL, Fn.MAX, Fn.MIN}  # with the constant on the left
 _BEHIND = _BEFORE | {Fn.SUB, Fn.DIV}
 
 
 @dataclass(frozen=True, eq=False)
 class Clipped:
-    """clip(round(slope * n + offset), low, high) + shift, per row; no rounding yet if mode None."""
+    """clip(round(slope * n + offset), low, high) + shift, per row; no rounding yet if mode None.
+
+    The offset lies in [offset, offset + spread].
+    """
 
     slope: Array
     offset: Array
+    spread: Array
     low: Array | None = None
     high: Array | None = None
     mode: Rounding | None = None
     shift: Array | None = None
 
-    def steps(self, rows: Rows) -> tuple[Steps, ...]:
-        """The staircase of every row."""
+    def steps(self, rows: Rows) -> tuple[Steps, ...] | None:
+        """The staircase of every row; None where the enclosure of an offset leaves two."""
+        found = self._with(self.offset, rows)
+        if all(v == 0 for v in self.spread.flat):
+            return found
+        other = self._with(self.offset + self.spread, rows)
+        return found if all(map(_same, found, other)) else None
+
+    def _with(self, offset: Array, rows: Rows) -> tuple[Steps, ...]:
         count = len(rows)
 
         def spread(v: Array | None) -> Array | list[None]:
             return [None] * count if v is None else np.broadcast_to(v, (count,))
 
-        parts = (self.slope, self.offset, self.low, self.high, self.shift)
+        parts = (self.slope, offset, self.low, self.high, self.shift)
         return tuple(
             self._row(int(lo), int(hi), *values)
             for lo, hi, *values in zip(rows.lo, rows.hi, *map(spread, parts), strict=True)
@@ -74,8 +91,12 @@ class Clipped:
         return Steps(steps.lo, steps.hi, steps.first + int(shift), steps.t, steps.jump)
 
 
+def _same(a: Steps, b: Steps) -> bool:
+    return a.first == b.first and np.array_equal(a.t, b.t) and np.array_equal(a.jump, b.jump)
+
+
 def clipped(e: Expr, rows: Rows) -> Clipped | None:
-    """The expression as one clipped, rounded, rational affine function; None if it is not one."""
+    """The expression as one clipped, rounded affine function; None if it is not one."""
     done: dict[int, Clipped | None] = {}
     for node in nodes(e):
         if node.facts.leaves:
@@ -87,7 +108,7 @@ def clipped(e: Expr, rows: Rows) -> Clipped | None:
 def _state(node: Expr, done: dict[int, Clipped | None], rows: Rows) -> Clipped | None:
     match node:
         case Leaf():
-            return Clipped(_number(1), _number(0))
+            return Clipped(_number(1), _number(0), _number(0))
         case Apply(fn=fn, args=(a,)) if isinstance(fn, Rounding) or fn in _MODES:
             return _rounded(done[id(a)], fn if isinstance(fn, Rounding) else _MODES[fn])
         case Apply(fn=Fn.NEG, args=(a,)):
@@ -95,6 +116,8 @@ def _state(node: Expr, done: dict[int, Clipped | None], rows: Rows) -> Clipped |
         case Apply(fn=Fn.INT_DIV, args=(a, Param() as b)):
             divided = _combined(Fn.DIV, _unrounded(done[id(a)]), _values(rows, b))
             return _rounded(divided, Rounding.ZERO)
+        case Apply(fn=Fn.ADD, args=(a, b)) if is_constant(b) and not isinstance(b, Param):
+            return _shifted(done[id(a)], b, rows)
         case Apply(fn=fn, args=(Param() as b, a)) if fn in _BEFORE:
             return _combined(fn, done[id(a)], _values(rows, b))
         case Apply(fn=fn, args=(a, Param() as b)) if fn in _BEHIND:
@@ -115,6 +138,15 @@ def _values(rows: Rows, p: Param) -> Array | None:
     return fractions(values)
 
 
+def _shifted(s: Clipped | None, c: Expr, rows: Rows) -> Clipped | None:
+    """A constant added that is not known to be rational, before any clip or rounding."""
+    if s is None or any(v is not None for v in (s.low, s.high, s.mode)):
+        return None
+    ends = [exact_bounds(c, lookup_on(rows, r), _BITS) for r in range(len(rows))]
+    low, high = (np.array([e[side] for e in ends], dtype=object) for side in (0, 1))
+    return replace(s, offset=s.offset + low, spread=s.spread + (high - low))
+
+
 def _unrounded(s: Clipped | None) -> Clipped | None:
     """The state as something that may be rounded again: the integers themselves."""
     return s if s is None or s.mode is None else None
@@ -129,7 +161,7 @@ def _rounded(s: Clipped | None, mode: Rounding) -> Clipped | None:
         else np.array([Fraction(round_fraction(f, mode)) for f in v], dtype=object)
         for v in (s.low, s.high)
     )
-    return Clipped(s.slope, s.offset, low, high, mode)
+    return Clipped(s.slope, s.offset, s.spread, low, high, mode)
 
 
 def _combined(fn: Fn | Rounding, s: Clipped | None, c: Array | None) -> Clipped | None:
@@ -141,7 +173,7 @@ def _combined(fn: Fn | Rounding, s: Clipped | None, c: Array | None) -> Clipped 
     match fn:
         case Fn.ADD | Fn.SUB:
             d = c if fn is Fn.ADD else -c
-            return Clipped(s.slope, s.offset + d, _plus(s.low, d), _plus(s.high, d))
+            return Clipped(s.slope, s.offset + d, s.spread, _plus(s.low, d), _plus(s.high, d))
         case Fn.MUL:
             return _scaled(s, c)
         case Fn.DIV:
@@ -157,7 +189,8 @@ def _scaled(s: Clipped, factor: Array) -> Clipped | None:
         if not negative.all():
             return None
         low, high = high, low
-    return Clipped(s.slope * factor, s.offset * factor, low, high)
+    least = np.where(negative, s.offset + s.spread, s.offset)
+    return Clipped(s.slope * factor, least * factor, s.spread * abs(factor), low, high)
 
 
 def _plus(v: Array | None, d: Array) -> Array | None:

@@ -131,14 +131,15 @@ def _ends(x: Number) -> tuple[Fraction, Fraction]:
     """Ends of an interval as exact Fractions."""
     if isinstance(x, Fraction):
         return x, x
-    return _fraction(x.a), _fraction(x.b)
+    low, high = x._mpi_  # not by way of mpf, which rounds to the precision of mp
+    return _fraction(low), _fraction(high)
 
 
-def _fraction(x: Any) -> Fraction:
-    end = mpf(x.mid) if hasattr(x, "mid") else mpf(x)
-    if not mp.isfinite(end):
+def _fraction(x: tuple[int, int, int, int]) -> Fraction:
+    """A number of mpmath in its raw form: sign, mantissa, exponent, bits."""
+    sign, man, exp, _ = x
+    if not man and exp:  # infinite or not a number
         raise Undecided
-    sign, man, exp, _ = end._mpf_
     value = Fraction(int(man)) * Fraction(2) ** int(exp)
     return -value if sign else value
 
@@ -210,15 +211,12 @@ def _logarithm(x: Number) -> Number:
 
 
 def _pow(a: Number, b: Number) -> Number:
-    if isinstance(b, Fraction):
-        if b.denominator == 1 and abs(b) <= 64:
-            power = a ** abs(int(b)) if isinstance(a, Fraction) else _interval(a) ** abs(int(b))
-            return power if b >= 0 else _divide(Fraction(1), power)
-        if abs(b) == Fraction(1, 2):
-            root = _root(a)
-            if isinstance(root, Nothing) or b > 0:
-                return root
-            return _divide(Fraction(1), root)
+    if isinstance(b, Fraction) and b.denominator in (1, 2) and abs(b) <= 64:
+        base = a if b.denominator == 1 else _root(a)  # rational for squares, so never undecided
+        if isinstance(base, Nothing):
+            return base
+        power = (base if isinstance(base, Fraction) else _interval(base)) ** abs(b.numerator)
+        return power if b >= 0 else _divide(Fraction(1), power)
     if isinstance(a, Fraction) and a == 0 and _sign(b) > 0:
         return Fraction(0)
     log = _logarithm(a)

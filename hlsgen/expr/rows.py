@@ -14,6 +14,7 @@ from hlsgen.arith.interval import Interval
 from hlsgen.expr.constant import number, rationals
 from hlsgen.expr.evaluate import enclose, evaluate, evaluate_all
 from hlsgen.expr.exact import Lookup, exact_integer
+from hlsgen.expr.quotients import quotients
 from hlsgen.expr.tree import (
     Apply,
     Count,
@@ -154,6 +155,19 @@ class RowValues:
 
     def interval(self, r: Array, lo: Array, hi: Array) -> tuple[Interval, Interval]:
         """Enclosures of the value and of the watched part over leaves [lo, hi] of rows `r`."""
+        done = self.parts(r, lo, hi)
+        watched = done[id(self.e if self.watch is None else self.watch)]
+        return _full(done[id(self.e)], r.shape), _full(watched, r.shape)
+
+    def direction(self, r: Array, lo: Array, hi: Array) -> tuple[Interval, Array]:
+        """Enclosures of the value, and where it certainly rises only or falls only."""
+        done = self.parts(r, lo, hi)
+        slope = quotients(self.e, done)
+        certain = (slope.lo >= 0) | (slope.hi <= 0)
+        return _full(done[id(self.e)], r.shape), np.broadcast_to(certain, r.shape)
+
+    def parts(self, r: Array, lo: Array, hi: Array) -> dict[int, Interval]:
+        """Enclosures of the expression and all its parts, by id."""
 
         def lookup(node: Expr) -> Interval:
             if isinstance(node, Leaf):
@@ -161,9 +175,7 @@ class RowValues:
             return _gathered(self._tables[id(node)], r)
 
         known = {name: _gathered(p, r) for name, p in self._known.items()}
-        done = evaluate_all(self.e, lookup, known)
-        watched = done[id(self.e if self.watch is None else self.watch)]
-        return _full(done[id(self.e)], r.shape), _full(watched, r.shape)
+        return evaluate_all(self.e, lookup, known)
 
     def codes(self, r: Array, n: Array) -> Array:
         """Integers at single inputs: what float64 cannot decide is evaluated exactly."""
@@ -188,13 +200,16 @@ class RowValues:
 
     def lookup(self, r: int, n: int) -> Lookup:
         """The numbers at one input of one row."""
+        return lookup_on(self.rows, r, n)
 
-        def known(node: Expr) -> Any:
-            if isinstance(node, Leaf):
-                return n
-            return number(self.rows.params[id(node)][r])
 
-        return known
+def lookup_on(rows: Rows, r: int, n: int | None = None) -> Lookup:
+    """The numbers of one row; those of the leaf too where `n` is given."""
+
+    def known(node: Expr) -> Any:
+        return n if isinstance(node, Leaf) else number(rows.params[id(node)][r])
+
+    return known
 
 
 def constant_on(e: Expr, rows: Rows) -> Interval:

@@ -10,28 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.steps import Steps
-from hlsgen.errors import Unsupported
 from hlsgen.expr.affine import direction
 from hlsgen.expr.clipped import clipped
 from hlsgen.expr.monotone import monotone_steps
+from hlsgen.expr.piecewise import piecewise_steps
 from hlsgen.expr.rows import Rows, RowValues
 from hlsgen.expr.tree import Apply, Count, Expr, Param, nodes, rewrite
 from hlsgen.ops.model.elementwise import Fn
 
 Array = NDArray[Any]
-DENSE_LIMIT = 1 << 23  # inputs evaluated one by one; beyond that, by bisection
-_CHUNK = 1 << 20
-SEGMENT_LIMIT = 1 << 23
+DENSE_LIMIT = 1 << 14  # inputs evaluated one by one; beyond that, piece by piece
+_CHUNK = 1 << 14  # inputs at a time: what fits the caches
 
 
 def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
     """The exact staircase of every row of an integer-valued expression of one leaf.
 
-    1. A quantiser of a rational affine function, clips anywhere: integer division.
+    1. A quantiser of an affine function of rational slope, clips anywhere: integer division.
     2. A function that only rises or only falls: every step is searched for, and certified by the
        codes on both its sides.
     3. Any other function of few inputs: all of them.
-    4. Any other function: the range is halved until every piece certainly has one code.
+    4. Any other function: in pieces that certainly have one code, or only rise, or only fall.
     Rows that a constant condition sends different ways are looked at apart.
     """
     choice = _choice(e)
@@ -43,15 +42,16 @@ def steps_of(e: Expr, rows: Rows) -> tuple[Steps, ...]:
         spans = zip(rows.lo, rows.hi, codes, strict=True)
         return tuple(Steps(int(lo), int(hi), int(c), none, none) for lo, hi, c in spans)
     found = clipped(e, rows)
-    if found is not None:
-        return found.steps(rows)
+    steps = None if found is None else found.steps(rows)
+    if steps is not None:
+        return steps
     lo, hi = rows.ends()
     spans = hi - lo + 1
     if direction(e) is not None and int(spans.max()) > 2:
         return monotone_steps(e, rows)
     if int(spans.sum()) <= DENSE_LIMIT:
         return _dense(e, rows, spans)
-    return _bisected(e, rows)
+    return piecewise_steps(e, rows)
 
 
 def _choice(e: Expr) -> tuple[Apply, Param] | None:
@@ -114,44 +114,3 @@ def _all_codes(values: RowValues, spans: Array) -> list[Steps]:
         Steps.from_codes(int(lo[i]), codes[starts[i] : starts[i] + spans[i]])
         for i in range(len(values.rows))
     ]
-
-
-def _bisected(e: Expr, rows: Rows) -> tuple[Steps, ...]:
-    """Split [lo, hi] of every row until each piece has one code; single inputs exactly."""
-    values = RowValues(e, rows)
-    r = np.arange(len(rows))
-    a, b = rows.ends()
-    done: list[tuple[Array, Array, Array]] = []
-    found = 0
-    while len(r):
-        y, _ = values.interval(r, a, b)
-        flat = (y.lo == y.hi) & (np.abs(y.lo) < 1 << 53)
-        done.append((r[flat], a[flat], y.lo[flat].astype(np.int64)))
-        single = ~flat & (a == b)
-        if single.any():
-            done.append((r[single], a[single], values.codes(r[single], a[single])))
-        found += int(flat.sum() + single.sum())
-        rest = ~flat & ~single
-        if found + 2 * int(rest.sum()) > SEGMENT_LIMIT:
-            raise Unsupported(
-                f"a function with more than {SEGMENT_LIMIT} steps between an integer and its "
-                "quantiser; use fewer bits in front of it"
-            )
-        r, a, b = r[rest], a[rest], b[rest]
-        middle = (a + b) >> 1
-        r, a, b = np.tile(r, 2), np.concatenate([a, middle + 1]), np.concatenate([middle, b])
-    return _joined(rows, done)
-
-
-def _joined(rows: Rows, done: list[tuple[Array, Array, Array]]) -> tuple[Steps, ...]:
-    r, start, code = (np.concatenate(part) for part in zip(*done, strict=True))
-    order = np.lexsort((start, r))
-    r, start, code = r[order], start[order], code[order]
-    edges = np.searchsorted(r, np.arange(len(rows) + 1))
-    result: list[Steps] = []
-    for i in range(len(rows)):
-        s, c = start[edges[i] : edges[i + 1]], code[edges[i] : edges[i + 1]]
-        jump = c[1:] - c[:-1]
-        at = np.flatnonzero(jump)
-        result.append(Steps(int(rows.lo[i]), int(rows.hi[i]), int(c[0]), s[at + 1], jump[at]))
-    return tuple(result)

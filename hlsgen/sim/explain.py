@@ -1,8 +1,9 @@
-"""Why a float32 reference and exact integers differ: layer by layer, every element or it is WRONG.
+"""Why a float reference and exact integers differ: layer by layer, every element or it is WRONG.
 
 1. `exact_layers` evaluates the model in exact arithmetic: what the integer graph has to equal.
 2. `explain` restarts every layer from the reference's own codes and asks of each differing code
-   whether float32, within a proven error bound, can have come to it (design/staircases.md 6).
+   whether the file's element types, within a proven error bound, can have come to it
+   (design/staircases.md 6).
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from hlsgen.sim.batch import samples_of
 from hlsgen.sim.layers import Evaluation, Layer, Settle
 from hlsgen.sim.parts import ends_layer, last_layers, part_of, variable
 from hlsgen.sim.pointwise import Pointwise
-from hlsgen.sim.real import Precision, Real
+from hlsgen.sim.precision import DOUBLE, SINGLE
+from hlsgen.sim.real import Real
 from hlsgen.sim.reference import RUNTIME, Reference
 from hlsgen.sim.replay import replayed
 
 Array = NDArray[Any]
-DOUBLE, SINGLE = Precision(53), Precision(24)
 _RATE_SAMPLES = 4  # on so many samples the expected number of mismatches is estimated
 # Multiples of the root of a sum's squared roundings (design/staircases.md 6.3): beyond any that was
 # seen of sums that do not conspire, and twice what is typical.
@@ -121,7 +122,7 @@ class Explainer:
         self, nodes: Sequence[Node[ModelOp]], samples: Array, settle: Settle, *, likely: float,
         known: Mapping[str, Array] | None = None, keep: frozenset[str] | None = None,
     ) -> dict[str, Real]:  # fmt: skip
-        """Some nodes in float32 with its error bound, from the reference's codes."""
+        """Some nodes in the file's own types with their error bound, from the reference's codes."""
         read = {name for node in nodes for name in node.inputs}
         known = self.known if known is None else known
         start = samples_of({n: v for n, v in known.items() if n in read}, samples)
@@ -206,7 +207,7 @@ class Explainer:
 
 def _within(want: Array, y: Real) -> Array:
     with np.errstate(invalid="ignore"):
-        return np.abs(want - y.value) <= y.error + 1e-30
+        return (np.abs(want - y.value) <= y.error + 1e-30) | np.isinf(y.error)
 
 
 class _LayerCheck:

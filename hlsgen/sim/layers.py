@@ -27,7 +27,8 @@ from hlsgen.ops.model.softmax import Softmax
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.sim import batch
 from hlsgen.sim.parts import ends_layer
-from hlsgen.sim.real import Codes, Dot, Precision, Real, elementwise, product_rest
+from hlsgen.sim.precision import DOUBLE, Precision, of_type
+from hlsgen.sim.real import Codes, Dot, Real, elementwise, product_rest
 
 Array = NDArray[Any]
 
@@ -75,7 +76,7 @@ Settle = Callable[[Layer], Array | None]
 
 @dataclass(eq=False)
 class Evaluation:
-    """One pass over a model in the numbers of `precision`.
+    """One pass over a model in the numbers of `precision`: float64, or else the file's own types.
 
     `settle` gets every layer and gives the codes to go on with, or None to go on with the error.
     `runtime` where the file's own operators are run by onnxruntime: some of its kernels sum
@@ -140,14 +141,21 @@ class Evaluation:
         wide = np.maximum(layer.high - layer.code, layer.code - layer.low)
         return [Real(layer.code, wide)]
 
+    @property
+    def _exact(self) -> bool:
+        return self.precision.bits >= DOUBLE.bits
+
     def _precision(self, node: Node[ModelOp]) -> Precision:
-        if not self.runtime or self.precision.bits >= 53:
+        """That of the file's own type: of what a quantiser reads, else of the result."""
+        if self._exact:
             return self.precision
-        if node.loc.op in EXACT_SUMS:
-            return Precision(53)
-        if node.loc.op in REORDERED or node.loc.op.startswith("QLinear"):
-            return Precision(self.precision.bits, _REORDERED_SLACK)
-        return self.precision
+        if self.runtime and node.loc.op in EXACT_SUMS:
+            return DOUBLE
+        names = node.inputs[:2] if isinstance(node.op, Quantize) else node.outputs
+        types = [self.model.types[n] for n in names]
+        own = of_type(next((t.dtype for t in types if not t.is_integer), "float32"))
+        freely = node.loc.op in REORDERED or node.loc.op.startswith("QLinear")
+        return Precision(own.bits, _REORDERED_SLACK) if self.runtime and freely else own
 
     def _results(  # noqa: C901 (one case a kind of operator)
         self, node: Node[ModelOp], args: list[Real]
@@ -176,7 +184,7 @@ class Evaluation:
             ):
                 return [_moved(op, args)]
             case Cast(dtype=dtype):
-                return [_cast(args[0], dtype)]
+                return [_cast(args[0], dtype, p)]
             case _:
                 return _selected(op, args, p)
 
@@ -191,7 +199,7 @@ class Evaluation:
         def product(a: Array, b: Array) -> Array:
             return batch.product(op, a, b, np.matmul)
 
-        if p.bits >= 53 and x.codes and w.codes:
+        if p == DOUBLE and x.codes and w.codes:
             found = _integer_product(op, x.codes, w.codes, product)
             if found is not None:
                 return found
@@ -224,7 +232,7 @@ class Evaluation:
         if op.zero_point_inside:
             v = elementwise(Fn.ADD, [v, zero], p)
         error = np.broadcast_to(v.error, v.value.shape)
-        if self.runtime and self.precision.bits < 53:
+        if self.runtime and not self._exact:
             error = error + self._kernel_error(node, v.value, scale.value, zero.value)
 
         def code(number: Array) -> Array:
@@ -238,7 +246,7 @@ class Evaluation:
         return Layer(node, node.output, code(v.value), low, high, before)
 
     def _kernel_error(self, node: Node[ModelOp], v: Array, scale: Array, zero: Array) -> Array:
-        unit = self.precision.unit
+        unit = of_type(self.model.types[node.inputs[0]].dtype).unit
         if node.loc.op in EXACT_SUMS:  # int32 sum to float32, times a float32 ratio of scales
             return 5 * unit * np.abs(v)
         if node.loc.op.startswith("QLinear"):
@@ -337,11 +345,12 @@ def _count(op: CountThresholds, x: Real, thresholds: Real) -> Real:
     return Real(value, np.maximum(high - value, value - low))
 
 
-def _cast(x: Real, dtype: str) -> Real:
+def _cast(x: Real, dtype: str, p: Precision) -> Real:
     if dtype == "bool":
         return Real((x.value != 0).astype(np.float64), x.error)
     if dtype.startswith(("float", "bfloat")):
-        return x
+        error = x.error + p.local(x.value, np.zeros_like(x.value), x.error)
+        return x if not error.any() else Real(x.value, error)
     value = np.trunc(x.value)
     low, high = np.trunc(x.value - x.error), np.trunc(x.value + x.error)
     return Real(value, np.maximum(high - value, value - low))

@@ -19,10 +19,10 @@ from scipy.special import expit as _expit
 
 from hlsgen.ops.model.elementwise import TO_BOOL, Fn
 from hlsgen.sim.parts import STEPS
+from hlsgen.sim.precision import Precision
 
 Array = NDArray[Any]
 _SPLIT = 134217729.0  # 2**27 + 1
-_TINY = 2.0**-126  # what flush to zero may cost in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,58 +70,30 @@ def sum_rest(a: Array, b: Array, s: Array) -> Array:
     return (a - (s - t)) + (b - t)
 
 
-@dataclass(frozen=True)
-class Precision:
-    """A floating-point format by its mantissa, and how freely the kernels of a runtime use it."""
-
-    bits: int
-    slack: float = 1.0  # kernels that reorder are allowed this many roundings for one
-
-    @property
-    def unit(self) -> float:
-        return 2.0**-self.bits * (1 + 2.0**-20)
-
-    def local(
-        self, value: Array, rest: Array | None, inputs: Array, size: Array | None = None
-    ) -> Array:
-        """Error of one operation: its rounding, nothing where exact arguments give an exact result.
-
-        `inputs` is the error handed on, `size` what the rounding is relative to (else the value);
-        `rest` is what the result lacks, None where that does not matter.
-        """
-        size = np.abs(value) if size is None else size
-        if rest is None:
-            return self.slack * self.unit * (size + inputs) + (_TINY if self.bits == 24 else 0)
-        rounding = self.slack * self.unit * (size + inputs) + (_TINY if self.bits == 24 else 0)
-        exact = (rest == 0) & (inputs == 0) & self.holds(value)
-        return np.where(exact, 0.0, rounding)
-
-    def holds(self, value: Array) -> Array:
-        """Is the number a number of this format?"""
-        if self.bits >= 53:
-            return np.ones_like(value, bool)
-        with np.errstate(over="ignore"):
-            return value.astype(np.float32).astype(np.float64) == value
-
-
 def elementwise(fn: Fn, args: list[Real], p: Precision, *, integer: bool = False) -> Real:
     """fn of numbers that broadcast; integers are computed in an integer type, without rounding."""
-    a, b = args[0], args[-1]
     with np.errstate(all="ignore"):
-        if fn in _ARITHMETIC:
-            value, error, local = _ARITHMETIC[fn](a, b, p)
-            return Real(value, error if integer else error + local)
-        if fn in (Fn.MAX, Fn.MIN):
-            return _extreme(fn is Fn.MAX, a, b)
-        if fn is Fn.WHERE:
-            return _where(*args)
-        if fn in (Fn.NEG, Fn.ABS):
-            return Real(-a.value if fn is Fn.NEG else np.abs(a.value), a.error)
-        if fn in TO_BOOL or fn in (Fn.INT_DIV, Fn.MOD):
-            return _truth(fn, a, b)
-        if fn is Fn.POW:
-            return _power(a, b, p)
-        return _function(fn, a, p)
+        y = _elementwise(fn, args, p, integer)
+        unknown = np.isnan(y.error)  # an overflow times 0
+        return Real(y.value, np.where(unknown, np.inf, y.error)) if unknown.any() else y
+
+
+def _elementwise(fn: Fn, args: list[Real], p: Precision, integer: bool) -> Real:
+    a, b = args[0], args[-1]
+    if fn in _ARITHMETIC:
+        value, error, local = _ARITHMETIC[fn](a, b, p)
+        return Real(value, error if integer else error + local)
+    if fn in (Fn.MAX, Fn.MIN):
+        return _extreme(fn is Fn.MAX, a, b)
+    if fn is Fn.WHERE:
+        return _where(*args)
+    if fn in (Fn.NEG, Fn.ABS):
+        return Real(-a.value if fn is Fn.NEG else np.abs(a.value), a.error)
+    if fn in TO_BOOL or fn in (Fn.INT_DIV, Fn.MOD):
+        return _truth(fn, a, b)
+    if fn is Fn.POW:
+        return _power(a, b, p)
+    return _function(fn, a, p)
 
 
 def _add(a: Real, b: Real, p: Precision) -> tuple[Array, Array, Array]:
@@ -259,8 +231,8 @@ def _function(fn: Fn, a: Real, p: Precision) -> Real:
         rest = (a.value - p_value) - product_rest(value, value, p_value)
         return Real(value, error + p.local(value, rest, error, 2 * np.abs(value)))
     scale = 16.0 if p.bits >= 53 else 1.0  # numpy's own functions, as hlsgen.arith.interval
-    library = scale * p.unit * (absolute + max(relative, 1.0) * np.abs(value))
-    return Real(value, error + library)
+    library = scale * p.unit * (absolute + max(relative, 1.0) * np.abs(value)) + p.format.lost
+    return Real(value, p.unless_endless(error + library, np.abs(value)))
 
 
 def _power(a: Real, b: Real, p: Precision) -> Real:
@@ -272,7 +244,8 @@ def _power(a: Real, b: Real, p: Precision) -> Real:
     whole = np.abs(value) < 2.0**p.bits
     exact = (a.error == 0) & whole & (value == np.rint(value)) & (a.value == np.rint(a.value))
     exact = exact & (b.value == np.rint(b.value)) & (b.value >= 0)
-    return Real(value, error + np.where(exact, 0.0, 16 * p.unit * np.abs(value)))
+    error = error + np.where(exact, 0.0, 16 * p.unit * np.abs(value) + p.format.lost)
+    return Real(value, p.unless_endless(error, np.abs(value)))
 
 
 def lowest_bit(x: Array) -> int | None:
@@ -315,17 +288,22 @@ class Dot:
         own = self._own(x, w, product, k, value, total + inherited)
         if x.is_exact and w.is_exact:
             own = np.where(total < self._exact_below(x, w), 0.0, own)
-        return Real(value, inherited + own, terms=k)
+        error = np.where(np.isnan(inherited), np.inf, inherited) + own
+        size = np.abs(value) if self.likely else total  # no order of the sum may overflow
+        return Real(value, self.precision.unless_endless(error, size), terms=k)
 
     def _own(
         self, x: Real, w: Real, product: Callable[[Array, Array], Array], k: int,
         value: Array, total: Array,
     ) -> Array:  # fmt: skip
         u = self.precision.unit * self.precision.slack
+        lost = (k + 2) * self.precision.format.lost
         if not self.likely:
-            return (k + 2) * u / (1 - (k + 2) * u) * total
+            if (k + 2) * u >= 1:  # so long a sum in so few bits may lose everything
+                return np.where(total > 0, np.inf, 0.0)
+            return (k + 2) * u / (1 - (k + 2) * u) * total + lost
         squares = product(x.value * x.value, w.value * w.value)
-        return self.likely * u * np.sqrt((k / 2 + 1) * squares + (k / 3 + 2) * value * value)
+        return self.likely * u * np.sqrt((k / 2 + 1) * squares + (k / 3 + 2) * value * value) + lost
 
     def _exact_below(self, x: Real, w: Real) -> float:
         """Sums of products whose magnitudes add up to less than this lose nothing."""

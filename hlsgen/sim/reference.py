@@ -23,6 +23,7 @@ from hlsgen.ops.model.quantize import Dequantize, Quantize
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.sim import batch, model_eval
 from hlsgen.sim.parts import variable
+from hlsgen.sim.precision import FORMATS
 from hlsgen.sim.substitute import standard
 
 Array = NDArray[Any]
@@ -111,7 +112,7 @@ def file_type(x: Array, item: ModelType) -> Array:
         case "bool" | "float16" | "float32" | "float64":
             return x.astype(item.dtype)
         case "bfloat16":
-            return x.astype(np.float32)
+            return FORMATS["bfloat16"].rounded(x).astype(np.float32)
         case dtype:
             width = int(dtype.lstrip("uint"))
             bits = next(b for b in (8, 16, 32, 64) if width <= b)
@@ -122,7 +123,7 @@ def file_type(x: Array, item: ModelType) -> Array:
 
 
 def float32(model: Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """Every value in numpy's float32 (int64 for integer types), one primitive after the other."""
+    """Every value in the file's own types, one primitive after the other."""
     values = {name: plain(v[None], model.types[name]) for name, v in model.constants.items()}
     values |= {name: plain(feeds[name], model.types[name]) for name in model.inputs}
 
@@ -135,8 +136,17 @@ def float32(model: Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def plain(x: Array, item: ModelType) -> Array:
-    """float32, or int64 for integers of any width."""
-    return x.astype(np.int64 if item.is_integer else np.float32)
+    """float32 (float64 where the file says so), or int64 for integers of any width.
+
+    Shorter types are float32 too, rounded to what they hold: no kernel adds up in them.
+    """
+    match item.dtype:
+        case "float64":
+            return x.astype(np.float64)
+        case "float16" | "bfloat16" as dtype:
+            return FORMATS[dtype].rounded(x).astype(np.float32)
+        case _:
+            return x.astype(np.int64 if item.is_integer else np.float32)
 
 
 def float32_step(  # noqa: C901 (one case a kind of operator)
@@ -150,7 +160,7 @@ def float32_step(  # noqa: C901 (one case a kind of operator)
             return [_quantized(op, *batch.same_rank(args))]
         case Dequantize():
             q, scale, zero = batch.same_rank(args)
-            return [(q - zero).astype(np.float32) * scale.astype(np.float32)]
+            return [(q - zero).astype(scale.dtype) * scale]
         case Conv() | ConvTranspose() | MatMul():
             return [batch.product(op, args[0], args[1], dot)]
         case pool.SumPool() | reduce.ReduceSum():
@@ -174,9 +184,9 @@ def float32_step(  # noqa: C901 (one case a kind of operator)
 
 
 def _quantized(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:
-    ratio = x.astype(np.float32) / scale.astype(np.float32)
+    ratio = x.astype(scale.dtype) / scale
     if op.zero_point_inside:
-        ratio = (ratio + zero).astype(np.float32)
+        ratio = (ratio + zero).astype(scale.dtype)
     codes = round_array(ratio.astype(np.float64), op.rounding)
     codes = codes if op.zero_point_inside else codes + zero
     return np.clip(codes, op.qmin, op.qmax)

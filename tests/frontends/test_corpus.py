@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hlsgen.errors import HlsgenError
 from hlsgen.frontends import read_model
+from hlsgen.frontends.samples import settle
 from hlsgen.sim.model_eval import evaluate_model
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -54,6 +55,14 @@ def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         }
 
 
+def _scales(folder: Path) -> dict[str, NDArray[Any]]:
+    """Scales that are network inputs, of the samples."""
+    if not (folder / "inputs.npz").is_file():
+        return {}
+    with np.load(folder / "inputs.npz") as data:
+        return dict(settle(folder / "model.onnx", dict(data)).constants)
+
+
 @pytest.mark.parametrize("name", ENTRIES)
 def test_entry(name: str) -> None:
     folder = CORPUS / name
@@ -62,7 +71,7 @@ def test_entry(name: str) -> None:
             read_model(folder / "model.onnx")
         assert REFUSED[name] in str(caught.value)
         return
-    model = read_model(folder / "model.onnx")
+    model = read_model(folder / "model.onnx", overrides=_scales(folder))
     if not json.loads((folder / "meta.json").read_text()).get("reference_ok"):
         pytest.skip("read; the corpus has no reference output")
     feeds = _arrays(folder / "inputs.npz", model.inputs)

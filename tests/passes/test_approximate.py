@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlsgen.arith.steps import Steps
-from hlsgen.ir.hw import IntType
-from hlsgen.passes.lowering.approximate import Approximation
+from hlsgen.passes.lowering.approximate import Approximation, Piece
 
 factor = st.integers(-40, 40)
 side = st.tuples(st.integers(-6, 6), st.integers(0, 6)).map(lambda s: (s[0], s[0] + s[1]))
@@ -22,12 +21,12 @@ def approximation(
     slack: int,
     boxes: tuple[tuple[int, int], ...],
 ) -> Approximation:
-    return Approximation(
-        tuple(np.array([[k]]) for k in factors),
-        exact,
-        np.array([[slack]], dtype=object),
-        tuple(IntType.of((1, 1), lo, hi) for lo, hi in boxes),
+    none = np.array([[0]])
+    pieces = tuple(
+        (Piece(none + lo, none + hi, none + k, none, sure, True),)
+        for k, sure, (lo, hi) in zip(factors, exact, boxes, strict=True)
     )
+    return Approximation(pieces, np.array([[slack]], dtype=object))
 
 
 def near(

@@ -89,7 +89,8 @@ def test_weights_that_are_all_zero(tmp_path: Path) -> None:
         (lambda g, x: g.do("Sqrt", x), "square root of a negative number"),
         (lambda g, x: g.do("Reciprocal", x), "division by zero"),
         (lambda g, x: g.do("Div", x, 0.0), "division by zero"),
-        (lambda g, x: g.do("Pow", x, 2.5), "logarithm of a number that is not positive"),
+        (lambda g, x: g.do("Pow", x, 2.5), "square root of a negative number"),
+        (lambda g, x: g.do("Pow", x, 2.3), "logarithm of a number that is not positive"),
         (lambda g, x: g.do("Pow", x, -1.0), "division by zero"),
         (lambda g, x: g.do("Add", x, float("nan")), "a constant is nan"),
     ],
@@ -241,3 +242,22 @@ def test_a_declared_format_is_taken(tmp_path: Path) -> None:
     net = lower(model, LowerOptions(inputs={x: parse_format("uint8")}))
     assert not net.notes
     assert net.graph.types[net.inputs[0].value].format.width == 8
+
+
+# -- integers that grow without end -------------------------------------------------------------
+
+
+def test_layers_of_float_weights_are_refused_at_the_one_that_is_too_wide(tmp_path: Path) -> None:
+    g = Sketch()
+    x = g.qdq(g.feed((1, 3)))
+    for _ in range(12):
+        x = g.do("Relu", g.do("MatMul", x, g.weight(3, 3, style="raw")))
+    refused(g.out(g.qdq(x)), tmp_path, Unsupported, r"integers of \d+ bits, at most 256")
+
+
+def test_two_layers_of_float_weights_are_not(tmp_path: Path) -> None:
+    g = Sketch()
+    x = g.qdq(g.feed((1, 3)))
+    for _ in range(2):
+        x = g.do("Relu", g.do("MatMul", x, g.weight(3, 3, style="raw")))
+    equal(g.out(g.qdq(x)), tmp_path)

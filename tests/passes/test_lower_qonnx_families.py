@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.passes import agree
+from tests.passes.families import Families, Family, lowers_exactly
 from tests.passes.sketch import Sketch
 
-Family = Callable[[], Sketch]
-FAMILIES: list[Family] = []
-
-
-def family(make: Family) -> Family:
-    FAMILIES.append(make)
-    return make
+family = Families()
 
 
 @family
@@ -123,9 +116,6 @@ def qkeras_dense() -> Sketch:
     )
 
 
-@pytest.mark.parametrize("make", FAMILIES, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("make", family.members, ids=lambda f: f.__name__)
 def test_family(make: Family, tmp_path: Path) -> None:
-    g = make()
-    verdict = agree.check(agree.read(g.proto(), tmp_path), g.samples)
-    assert not verdict.wrong
-    assert verdict.compared == len(next(iter(g.samples.values())))
+    lowers_exactly(make, tmp_path)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hlsgen.ops.model.elementwise import Fn
-from hlsgen.sim.explain import SINGLE, Explainer, exact_layers
+from hlsgen.sim.explain import Explainer, exact_layers
 from hlsgen.sim.layers import Evaluation
-from hlsgen.sim.real import Dot, Precision, Real, elementwise, lowest_bit
+from hlsgen.sim.precision import SINGLE, Precision
+from hlsgen.sim.real import Dot, Real, elementwise, lowest_bit
 from hlsgen.sim.reference import Reference, float32, reference
 from hlsgen.sim.replay import sequential
 from tests.sim import small

@@ -39,6 +39,7 @@ class Dequantize(ModelOp):
     """y = scale * (q - zero_point).
 
     Shapes: q, and scale and zero_point that broadcast to q's shape -> q's shape.
+    Formats: y has the element type of the scale.
     Source: ONNX DequantizeLinear-10/13/19/21/23, QONNX IntQuant-1.
     """
 
@@ -46,7 +47,7 @@ class Dequantize(ModelOp):
         """The types of the outputs."""
         q, scale, zero_point = inputs
         _check_parameters(q, scale, zero_point)
-        return (ModelType(q.shape, "float32"),)
+        return (ModelType(q.shape, "float32" if scale.is_integer else scale.dtype),)
 
 
 def code_dtype(qmin: int, qmax: int) -> str:

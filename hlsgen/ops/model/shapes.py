@@ -26,11 +26,13 @@ def normal_axis(axis: int, rank: int) -> int:
 
 
 def common_dtype(*inputs: ModelType) -> str:
-    """The element type of a result: a floating type where there is one, else the first input's."""
-    for item in inputs:
-        if not item.is_integer:
-            return item.dtype
-    return inputs[0].dtype
+    """The element type of a result: a floating type where there is one, else the first input's.
+
+    No file mixes floating types in one operator, but constants of the front-ends' own are float32.
+    """
+    real = [item.dtype for item in inputs if not item.is_integer]
+    own = [dtype for dtype in real if dtype != "float32"]
+    return (own or real or [inputs[0].dtype])[0]
 
 
 def product_dtype(*inputs: ModelType) -> str:

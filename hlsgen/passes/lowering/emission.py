@@ -7,7 +7,7 @@ import pickle
 from dataclasses import dataclass, field
 from typing import Any
 
-from hlsgen.errors import HlsgenError, Loc
+from hlsgen.errors import HlsgenError, Loc, Unsupported
 from hlsgen.expr.network import Origin
 from hlsgen.expr.tree import Expr, Leaf
 from hlsgen.ir.graph import Node
@@ -17,6 +17,11 @@ from hlsgen.ops.hw.reshape import Reshape
 from hlsgen.ops.hw.take import Take
 from hlsgen.passes.lowering.affine import Affine
 from hlsgen.passes.lowering.approximate import Approximation
+
+# ap_int ends at 1024 bits, and sums and products of values have to stay below. A residual join of
+# two accumulators with free float32 scales needs some 120, three products in a row without a
+# quantiser some 200. A layer of float32 weights adds 40 to 50: five in a row come to this.
+WIDEST = 256
 
 
 class NeedsRawInput(Exception):
@@ -63,6 +68,7 @@ class Builder:
     def _new(self, op: HwOp, names: tuple[str, ...]) -> tuple[Leaf, ...]:
         try:
             types = op.infer(*(self.types[n] for n in names))
+            _check_width(types)
         except HlsgenError as error:
             raise error.at(self.loc) from None
         outputs = tuple(self._fresh(t) for t in types)
@@ -105,3 +111,13 @@ class Builder:
             if have != want:
                 leaf = self.emit(Take(axis, (0,) * want), leaf)
         return leaf
+
+
+def _check_width(types: tuple[IntType, ...]) -> None:
+    bits = max(max(-t.min, t.max).bit_length() + (t.min < 0) for t in types)
+    if bits > WIDEST:
+        raise Unsupported(
+            f"its exact result needs integers of {bits} bits, at most {WIDEST} are built; every "
+            "layer of float32 weights or scales without a quantiser between adds 40 to 50, so put "
+            "quantisers (Quant, QuantizeLinear) behind the layers in front of it"
+        )

@@ -16,9 +16,14 @@ from hlsgen.ir.hw import IntType
 from hlsgen.ops.hw.constant import Constant
 from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.model.elementwise import Fn
+from hlsgen.ops.model.movement import Take
 from hlsgen.passes.lowering import grids
 from hlsgen.passes.lowering.affine import Affine, Irrational
 from hlsgen.passes.lowering.emission import Builder, NeedsRawInput
+from hlsgen.passes.lowering.joined import outermost, waits
+from hlsgen.passes.lowering.lines import Line, line_of, unclipped
+from hlsgen.passes.lowering.movement import move
+from hlsgen.passes.lowering.side_by_side import side_by_side
 from hlsgen.passes.lowering.staircases import NotProven, bounds, listed, staircase
 from hlsgen.passes.lowering.sums import weighted
 from hlsgen.passes.lowering.weights import weights
@@ -47,6 +52,8 @@ def full(b: Builder, e: Expr) -> Affine:
 
 
 def _integer(b: Builder, e: Expr) -> Affine:
+    if waits(e):
+        return _by_parts(b, e)
     if tree.has_host(e) and not tree.sources(e):
         raise Unsupported(
             "softmax followed by further layers needs softmax hardware, which belongs to a "
@@ -71,6 +78,17 @@ def _from_input(b: Builder, e: Expr) -> Affine:
         raise NeedsRawInput(source.name, b.loc)
     lo, hi = (np.asarray(v).astype(np.int64) for v in (reach.lo, reach.hi))
     return Affine(b.input(core, IntType.of(core.shape, lo, hi), source.name), scale, offset)
+
+
+def _by_parts(b: Builder, e: Expr) -> Affine:
+    """What became of the parts of a Concat, one by one, side by side."""
+    axis, sizes = outermost(e)
+    parts: list[Affine] = []
+    start = 0
+    for size in sizes:
+        parts.append(full(b, move(b, e, Take(axis, tuple(range(start, start + size))))))
+        start += size
+    return side_by_side(b, parts, axis)
 
 
 def _constant(b: Builder, e: Expr) -> Affine:
@@ -138,12 +156,24 @@ def _sum(b: Builder, e: Expr, margin: int | None) -> Expr:
         if len(terms) == 1 and len(tree.leaves(terms[0][0])) > 1:
             atom, weight = terms[0]  # a shifted function of several tensors
             return tree.affine(single(b, atom, margin), weight, rest)
-        parts = [(integer(b, atom), weight) for atom, weight in terms]
+        parts = [(_summand(b, atom, margin), weight) for atom, weight in terms]
         y = weighted(b, parts, rest, e.shape, margin)
         if any(leaf.name in b.approximate for leaf in tree.leaves(y)):
             return y
         b.sums[id(e)] = (e, y)
     return b.sums[id(e)][1]
+
+
+def _summand(b: Builder, e: Expr, margin: int | None) -> Affine | Line:
+    """An exact tensor; where sums may be rounded, a clip that no integers hold is one too."""
+    inner = None if margin is None else unclipped(e)
+    try:
+        return integer(b, e)
+    except Irrational:
+        line = None if inner is None else line_of(e, inner, integer(b, inner))
+        if line is None:
+            raise
+        return line
 
 
 def _join(b: Builder, fn: Fn | Rounding, args: Sequence[Expr], margin: int | None) -> Expr:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.expr import constant, tree
+from hlsgen.errors import Unsupported
+from hlsgen.expr import tree
 from hlsgen.expr.affine import peel
 from hlsgen.expr.fold import fractions
 from hlsgen.expr.tree import Apply, Expr, Host, Leaf, Param, Source
@@ -22,7 +23,9 @@ from hlsgen.passes.lowering import grids
 from hlsgen.passes.lowering.affine import Affine, map_fields, zero_code
 from hlsgen.passes.lowering.emission import Builder
 from hlsgen.passes.lowering.integers import full
+from hlsgen.passes.lowering.joined import joined, waits
 from hlsgen.passes.lowering.movement import grown, padded_params
+from hlsgen.passes.lowering.side_by_side import place, side_by_side
 
 Array = NDArray[Any]
 
@@ -35,12 +38,14 @@ def concatenate(b: Builder, args: Sequence[Expr], axis: int, shape: Shape) -> Ex
     if any(tree.has_host(a) for a in args) or _all_from_inputs(args):
         return Host(model.Concat(axis), tuple(args), shape)
     if any(_is_function(b, a) for a in args):
-        return _by_function(b, args, axis, shape)
-    parts = [full(b, a) for a in args]
-    leaf = b.emit(concat.Concat(axis), *(p.leaf for p in parts))
-    shapes = [a.shape for a in args]
-    scale = _side_by_side([p.scale for p in parts], shapes, axis)
-    return tree.affine(leaf, scale, _side_by_side([p.offset for p in parts], shapes, axis))
+        try:
+            return _by_function(b, args, axis, shape)
+        except Unsupported:
+            return joined(args, axis)
+    try:
+        return side_by_side(b, [full(b, a) for a in args], axis).expr
+    except Unsupported:  # what is behind may quantise each part
+        return joined(args, axis)
 
 
 def _all_from_inputs(args: Sequence[Expr]) -> bool:
@@ -62,35 +67,6 @@ def _concat_params(args: Sequence[Param], axis: int, shape: Shape) -> Param:
     return Param(fields.concat(values, [a.shape for a in args], axis), shape)
 
 
-def _side_by_side(parts: Sequence[Expr], shapes: Sequence[Shape], axis: int) -> Expr:
-    """Constant fields along `axis`; irrational ones as a sum of masked parts."""
-    rank = len(shapes[0])
-    exact = [constant.rationals(v) for v in parts]
-    known = [fields.field_of(v, rank) for v in exact if v is not None]
-    if len(known) == len(parts):
-        return Param.of(fields.concat(known, list(shapes), axis))
-    y: Expr | None = None
-    for i, part in enumerate(parts):
-        mask, border = _place(shapes, axis, i)
-        inside = map_fields(part, rank, lambda v, op=border: grown(v, op))
-        masked = tree.mul(mask, inside)
-        y = masked if y is None else tree.add(y, masked)
-    assert y is not None
-    return y
-
-
-def _place(shapes: Sequence[Shape], axis: int, index: int) -> tuple[Param, model.Pad]:
-    """1 where part `index` lies in the joined tensor, and the border around it."""
-    sizes = [s[axis] for s in shapes]
-    before, after = sum(sizes[:index]), sum(sizes[index + 1 :])
-    rank = len(shapes[0])
-    mask = np.zeros(sum(sizes), np.int64)
-    mask[before : before + sizes[index]] = 1
-    field = mask.reshape([-1 if a == axis else 1 for a in range(rank)])
-    sides = [tuple(n if a == axis else 0 for a in range(rank)) for n in (before, after)]
-    return Param.of(field), model.Pad(sides[0], sides[1], 0.0)
-
-
 def _by_function(b: Builder, args: Sequence[Expr], axis: int, shape: Shape) -> Expr:
     """One tensor of integers, and at each place the function of the part that lies there."""
     parts: list[tuple[Leaf, Expr]] = []
@@ -106,7 +82,7 @@ def _by_function(b: Builder, args: Sequence[Expr], axis: int, shape: Shape) -> E
     shapes = [a.shape for a in args]
     y: Expr | None = None
     for i, (leaf, function) in enumerate(parts):
-        mask, border = _place(shapes, axis, i)
+        mask, border = place(shapes, axis, i)
         here = tree.substitute(padded_params(function, border), leaf, joined)
         y = here if y is None else Apply(Fn.WHERE, (mask, here, y), shape)
     assert y is not None
@@ -122,16 +98,34 @@ def padded(b: Builder, e: Expr, op: model.Pad, shape: Shape) -> Expr:
         values = np.full(shape, Fraction(op.value), dtype=object).astype(kind)
         values[spots] = e.values
         return Param.of(values)
+    if waits(e):
+        return _framed(e, op)
     if tree.has_host(e) or isinstance(e, Source):
         return Host(op, (e,), shape)
     if _is_function(b, e):
         return _function_inside(b, e, op, shape)
-    a = shifted(b, full(b, e), Fraction(op.value))
+    try:
+        a = shifted(b, full(b, e), Fraction(op.value))
+    except Unsupported:  # what is behind may quantise the tensor and its border
+        return _framed(e, op)
     code = zero_code(a) or 0
     y = bordered(b, a.leaf, op, code)
     scale = map_fields(a.scale, len(shape), lambda v: grown(v, op))  # any scale times 0 is 0
     offset = tree.mul(scale, Param.of(np.int64(-code)))
     return tree.add(tree.affine(y, scale, offset), Param.of(Fraction(op.value)))
+
+
+def _framed(e: Expr, op: model.Pad) -> Expr:
+    """The tensor between constants, axis by axis: as good as a Concat."""
+    for axis, sizes in enumerate(zip(op.before, op.after, strict=True)):
+        sides: list[Expr] = []
+        for n in sizes:
+            side = (*e.shape[:axis], n, *e.shape[axis + 1 :])
+            number = np.full((1,) * len(side), Fraction(op.value), dtype=object)
+            sides.append(Param(number, side))
+        parts = [p for p in (sides[0], e, sides[1]) if p.shape[axis]]
+        e = joined(parts, axis)
+    return e
 
 
 def _function_inside(b: Builder, e: Expr, op: model.Pad, shape: Shape) -> Expr:

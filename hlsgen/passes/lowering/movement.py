@@ -16,6 +16,7 @@ from hlsgen.ir.model import Shape
 from hlsgen.ops.hw import reshape, take, transpose
 from hlsgen.ops.model import movement as model
 from hlsgen.passes.lowering.emission import Builder
+from hlsgen.passes.lowering.joined import is_joined, move_joined
 
 Array = NDArray[Any]
 Mover = model.Transpose | model.Reshape | model.Take
@@ -31,6 +32,8 @@ def move(b: Builder, e: Expr, op: Mover) -> Expr:
                 return _move_leaf(b, node, op)
             case Param(values=values):
                 return Param(_move_field(values, op, node.shape), shape)
+            case Host() if is_joined(node):
+                return move_joined(node, op, lambda part, op: move(b, part, op))
             case Source() | Host():
                 return Host(op, (node,), shape)
             case Apply(fn=fn):
@@ -98,6 +101,8 @@ def spread(b: Builder, e: Expr, shape: Shape) -> Expr:
                 return node if node.shape == shape else b.broadcast(node, shape)
             case Param(values=values):
                 return Param(fields.field_of(values, rank), shape)
+            case Host() if is_joined(node):
+                return _joined_spread(b, node, shape)
             case Source() | Host():
                 return node if node.shape == shape else _host_spread(node, shape)
             case Apply(fn=fn):
@@ -107,6 +112,15 @@ def spread(b: Builder, e: Expr, shape: Shape) -> Expr:
                 return Count(args[0], table.reshape(lead + table.shape), shape)
 
     return _rewrite(e, change)
+
+
+def _joined_spread(b: Builder, e: Expr, shape: Shape) -> Expr:
+    aligned = (1,) * (len(shape) - len(e.shape)) + e.shape
+    e = e if aligned == e.shape else move(b, e, model.Reshape(aligned))
+    for axis, (have, want) in enumerate(zip(aligned, shape, strict=True)):
+        if have != want:
+            e = move(b, e, model.Take(axis, (0,) * want))
+    return e
 
 
 def _host_spread(e: Expr, shape: Shape) -> Expr:

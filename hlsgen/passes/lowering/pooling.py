@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,10 +23,11 @@ from hlsgen.ops.model.elementwise import Fn
 from hlsgen.ops.model.movement import Reshape
 from hlsgen.ops.model.softmax import Softmax
 from hlsgen.passes.lowering import grids
-from hlsgen.passes.lowering.affine import varies, zero_code
+from hlsgen.passes.lowering.affine import Irrational, varies, zero_code
 from hlsgen.passes.lowering.emission import Builder
 from hlsgen.passes.lowering.integers import full
 from hlsgen.passes.lowering.movement import move
+from hlsgen.passes.lowering.terms import terms_of
 
 
 def rising(b: Builder, e: Expr, axes: Sequence[int]) -> tuple[Leaf, Expr]:
@@ -102,7 +103,13 @@ def _squeezed(b: Builder, e: Expr, axes: Shape) -> Expr:
 def sum_pool(b: Builder, e: Expr, window: Window) -> Expr:
     """The sum of each window."""
     spatial = tuple(range(2, len(e.shape)))
-    a = grids.uniform(b, full(b, e), spatial)
+    try:
+        a = grids.uniform(b, full(b, e), spatial)
+    except Irrational:
+        if window.padded:
+            raise
+        taps = int(np.prod(window.kernel))
+        return _each(b, e, spatial, taps, lambda x: b.emit(SumPool(window, 0), x))
     code = zero_code(a)
     if code is None and (window.padded or varies(a.offset, a.rank, spatial)):
         a, code = grids.zero_offset(b, a, spatial), 0
@@ -113,13 +120,33 @@ def sum_pool(b: Builder, e: Expr, window: Window) -> Expr:
 
 def reduce_sum(b: Builder, e: Expr, axes: Shape, *, keep: bool) -> Expr:
     """The sum along axes."""
-    a = grids.uniform(b, full(b, e), axes)
-    if varies(a.offset, a.rank, axes):
-        a = grids.zero_offset(b, a, axes)
-    y = b.emit(Reduce(Reduction.SUM, axes, True), a.leaf)
-    count = Param.of(np.int64(np.prod([e.shape[x] for x in axes])))
-    z = tree.affine(y, a.scale, tree.mul(a.offset, count))
+    op, count = Reduce(Reduction.SUM, axes, True), int(np.prod([e.shape[x] for x in axes]))
+    try:
+        a = grids.uniform(b, full(b, e), axes)
+        if varies(a.offset, a.rank, axes):
+            a = grids.zero_offset(b, a, axes)
+        offset = tree.mul(a.offset, Param.of(np.int64(count)))
+        z = tree.affine(b.emit(op, a.leaf), a.scale, offset)
+    except Irrational:
+        z = _each(b, e, axes, count, lambda x: b.emit(op, x))
     return z if keep else _squeezed(b, z, axes)
+
+
+def _each(
+    b: Builder, e: Expr, axes: Sequence[int], count: int, added: Callable[[Leaf], Leaf]
+) -> Expr:
+    """Sums of `count` elements along `axes` of what no integers hold: of each of its terms."""
+    terms, rest = terms_of(b, e)
+    rank = len(e.shape)
+    if any(varies(v, rank, axes) for v in (rest, *(weight for _, weight in terms))):
+        raise Irrational(
+            "a sum over elements with different irrational factors (batch normalisation's square "
+            "root) has no integers; put a quantiser in front of it"
+        )
+    y = tree.mul(rest, Param.of(np.int64(count)))
+    for leaf, weight in terms:
+        y = tree.add(y, tree.mul(added(leaf), weight))
+    return y
 
 
 # -- selection ------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hlsgen.ops.model.softmax import Softmax
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.passes.lowering import convolutions, pooling, products
 from hlsgen.passes.lowering.emission import Builder
+from hlsgen.passes.lowering.joined import waits
 from hlsgen.passes.lowering.layout import concatenate, padded
 from hlsgen.passes.lowering.movement import move
 from hlsgen.passes.lowering.quantisers import cast_to, codes_of, counted, quantized
@@ -97,7 +98,7 @@ def _selects(op: ModelOp) -> bool:
 
 def _stays_on_host(e: Expr) -> bool:
     """Behind a softmax, computed by the host."""
-    if not tree.has_host(e):
+    if not tree.has_host(e) or waits(e):
         return False
     return any(isinstance(n, Host) and not tree.sources(n) for n in tree.nodes(e))
 

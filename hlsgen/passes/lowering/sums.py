@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,40 +12,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.expr import constant, tree
+from hlsgen.expr.affine import ZERO
 from hlsgen.expr.tree import Expr, Leaf, Param
 from hlsgen.ir import field as fields
-from hlsgen.ir.hw import IntType
 from hlsgen.ir.model import Shape
 from hlsgen.ops.hw.linear import Linear
 from hlsgen.passes.lowering.affine import Affine, Irrational, whole
-from hlsgen.passes.lowering.approximate import Approximation
+from hlsgen.passes.lowering.approximate import Approximation, Piece
 from hlsgen.passes.lowering.emission import Builder
+from hlsgen.passes.lowering.lines import Enclosed, Line, emit_line, inside
 
 Array = NDArray[Any]
-_BITS = 200  # of the enclosures that irrational factors are rounded from
+Summand = tuple[Affine | Line, Expr]
 
 
 def weighted(
-    b: Builder, parts: Sequence[tuple[Affine, Expr]], rest: Expr, shape: Shape, margin: int | None
+    b: Builder, parts: Sequence[Summand], rest: Expr, shape: Shape, margin: int | None
 ) -> Expr:
     """Sum of weight * part + rest over one leaf.
 
     Irrational factors are rounded, with `margin` bits to spare; they are refused if it is None.
     """
     factors: dict[str, tuple[Leaf, Expr]] = {}
+    lines: list[Line] = []
     for part, weight in parts:
+        if isinstance(part, Line):
+            lines.append(_weighted_line(part, weight, len(shape)))
+            continue
         rest = tree.add(rest, tree.free(tree.mul(weight, part.offset)))
         factor = tree.free(tree.mul(weight, part.scale))
         if part.leaf.name in factors:
             factor = tree.add(factors[part.leaf.name][1], factor)
         factors[part.leaf.name] = (part.leaf, factor)
-    if len(factors) == 1:
+    if len(factors) == 1 and not lines:
         ((leaf, factor),) = factors.values()
         return tree.affine(leaf, factor, rest)
     leaves = [b.rank(leaf, len(shape)) for leaf, _ in factors.values()]
     exact = [constant.rationals(factor) for _, factor in factors.values()]
     known = [fields.field_of(v, len(shape)) for v in exact if v is not None]
-    if len(known) == len(exact):
+    if len(known) == len(exact) and not lines:
         unit = constant.pairwise_gcd(known)
         whole_factors = tuple(whole(v / unit) for v in known)
         return tree.affine(_emit(b, whole_factors, leaves), Param.of(fields.compress(unit)), rest)
@@ -53,7 +59,20 @@ def weighted(
             "a sum of tensors with irrational factors (batch normalisation's square root) is used "
             "without a quantiser; put one behind the sum"
         )
-    return _approximated(b, [f for _, f in factors.values()], leaves, rest, margin)
+    lines = [replace(x, leaf=b.rank(x.leaf, len(shape))) for x in lines]
+    for leaf, (_, factor) in zip(leaves, factors.values(), strict=True):
+        lines.append(Line.of(Affine(leaf, factor, ZERO), len(shape)))
+    return _approximated(b, lines, rest, margin)
+
+
+def _weighted_line(line: Line, weight: Expr, rank: int) -> Line:
+    found = line.scaled(Enclosed.of(weight, rank))
+    if found is None:
+        raise Irrational(
+            "a clipped tensor with irrational factors counts positive in some channels of a sum "
+            "and negative in others, so no integers hold it; put a quantiser behind the clip"
+        )
+    return found
 
 
 def _emit(b: Builder, factors: tuple[Array, ...], leaves: Sequence[Leaf]) -> Leaf:
@@ -65,53 +84,54 @@ def _emit(b: Builder, factors: tuple[Array, ...], leaves: Sequence[Leaf]) -> Lea
     return b.emit(Linear(factors, np.zeros((1,) * len(wide), np.int64)), *leaves)
 
 
-def _approximated(
-    b: Builder, factors: Sequence[Expr], leaves: Sequence[Leaf], rest: Expr, margin: int
-) -> Expr:
-    rank = len(leaves[0].shape)
-    bounds = [_enclosures(f, rank) for f in factors]
-    middles: list[Array] = [np.asarray((lo + hi) / 2, dtype=object) for lo, hi in bounds]
-    types = [b.type_of(x) for x in leaves]
-    unit = _unit(middles, types, margin)
-    rounded = tuple(whole(_nearest(m * (1 / unit))) for m in middles)
-    exact: list[bool] = []
+def _approximated(b: Builder, lines: Sequence[Line], rest: Expr, margin: int) -> Expr:
+    """The sum in a unit so fine that steps come near it by chance only once in 2^margin."""
+    unit = _unit(b, lines, margin)
+    rank = len(lines[0].leaf.shape)
     slack: Array = np.zeros((1,) * rank, dtype=object)
-    for (lo, hi), k, x in zip(bounds, rounded, types, strict=True):
-        size = np.maximum(np.abs(fields.to_object(x.lo)), np.abs(fields.to_object(x.hi)))
-        off = np.maximum(abs(hi / unit - k), abs(k - lo / unit))
-        exact.append(not (np.asarray(off) != 0).any())
-        slack = slack + off * size
-    leaf = _emit(b, rounded, leaves)
+    leaves: list[Leaf] = []
+    factors: list[Array] = []
+    summands: list[tuple[Piece, ...]] = []
+    for line in lines:
+        if line.low is None and line.high is None:
+            leaf, pieces, off = _factor(b, line, unit)
+            factors.append(pieces[0].factor)
+        else:
+            leaf, pieces, off = emit_line(b, line, unit)
+            factors.append(np.ones((1,) * rank, np.int64))
+        leaves.append(leaf)
+        summands.append(pieces)
+        slack = slack + off
+    leaf = _emit(b, tuple(factors), leaves)
     ceilings = np.vectorize(math.ceil, otypes=[object])(slack)
-    b.approximate[leaf.name] = Approximation(
-        rounded, tuple(exact), fields.compress(ceilings), tuple(types)
-    )
+    b.approximate[leaf.name] = Approximation(tuple(summands), fields.compress(ceilings))
     return tree.affine(leaf, Param.of(np.array(unit, dtype=object)), rest)
 
 
-def _enclosures(e: Expr, rank: int) -> tuple[Array, Array]:
-    lo, hi = constant.bounds(e, _BITS)
-    return fields.field_of(lo, rank), fields.field_of(hi, rank)
+def _factor(b: Builder, line: Line, unit: Fraction) -> tuple[Leaf, tuple[Piece, ...], Array]:
+    """A summand without limits: its factor is rounded, its offset stays with the sum's."""
+    x = b.type_of(line.leaf)
+    k, off = line.slope.rounded(unit)
+    size = np.maximum(np.abs(fields.to_object(x.lo)), np.abs(fields.to_object(x.hi)))
+    none = np.zeros((1,) * k.ndim, np.int64)
+    piece = Piece(x.lo, x.hi, k, none, not (off != 0).any(), True)
+    return line.leaf, (piece,), np.asarray(off * size, dtype=object)
 
 
-def _nearest(values: Array) -> Array:
-    out = np.empty(np.shape(values), dtype=object)
-    out.flat[:] = [math.floor(v + Fraction(1, 2)) for v in np.asarray(values).flat]
-    return out
-
-
-def _unit(middles: Sequence[Array], types: Sequence[IntType], margin: int) -> Fraction:
-    """A power of two so fine that steps come near a sum by chance only once in 2^margin.
+def _unit(b: Builder, lines: Sequence[Line], margin: int) -> Fraction:
+    """A power of two for a sum of integers of these sizes, with a quantiser of 2^8 steps behind.
 
     The sums are `points` many over a range of `reach`, each with an error of about half the sum
-    of the operands' sizes, and a quantiser behind them has some 2^8 steps.
+    of the operands' sizes.
     """
     points, sizes, reach = 1, 1, Fraction(0)
-    for m, x in zip(middles, types, strict=True):
+    for line in lines:
+        x = b.type_of(line.leaf)
         size = max(abs(x.min), abs(x.max), 1)
-        points *= x.max - x.min + 1
+        first, last = inside(line, x)
+        points *= int((last - first).max()) + 1
         sizes += size
-        reach += max(abs(v) for v in m.flat) * size
+        reach += max(abs(v) for v in line.slope.middle.flat) * size
     wanted = points * sizes << (8 + margin)
     exponent = math.ceil(math.log2(wanted) - _log2(reach))
     return Fraction(2) ** -exponent

@@ -135,7 +135,9 @@ def compare(name: str, dc: int, peer: Peer, args: argparse.Namespace, totals: To
         totals.add("two inputs, negations charged to both", groups, own.cost(), theirs.cost())
         line += [theirs.cost()]
         if not args.no_three:
-            totals.add("three inputs against fused peer", groups, three.cost(), fused(theirs).cost())
+            totals.add(
+                "three inputs against fused peer", groups, three.cost(), fused(theirs).cost()
+            )
             line += [fused(theirs).cost()]
     print(*line, flush=True)
 

@@ -277,7 +277,8 @@ private:
 // one pass takes about n^2.7.
 inline uint64_t budget(uint64_t pass, uint64_t effort) {
     const double scale = std::pow(static_cast<double>(pass) / 1e4, 0.3);
-    return static_cast<uint64_t>(static_cast<double>(pass) * scale * effort / 1000 * 4);
+    const double work = 4 * static_cast<double>(pass) * scale + 5e5;
+    return static_cast<uint64_t>(work * static_cast<double>(effort) / 1000);
 }
 
 template <class C>

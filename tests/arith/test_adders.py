@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import itertools
 from pathlib import Path
 
@@ -213,6 +214,19 @@ def test_the_cache_returns_what_was_found_and_ignores_damage(tmp_path: Path) -> 
     entry.write_bytes(b"nothing of the kind")
     assert solve(matrix, ranges, effort=0.1) == fresh
     assert np.array_equal(np.load(entry), whole)
+
+
+def test_blocks_of_columns_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("hlsgen.arith.adders.solve")
+    matrix = np.random.default_rng(6).integers(-7, 8, (6, 9))
+    matrix[:, 4] = 0
+    ranges = [INT8, (0, 0), *[INT8] * 4]
+    whole = solve(matrix, ranges, effort=0, cached=False)
+    monkeypatch.setattr(module, "_MOST_DIGITS", 30)
+    graph = solve(matrix, ranges, effort=0, cached=False)
+    matrix[1] = 0
+    assert np.array_equal(coefficients(graph), matrix)
+    assert len(graph.adders) > len(whole.adders)
 
 
 def test_large_entries() -> None:

@@ -15,6 +15,11 @@ import numpy as np
 Ref = tuple[int, int, bool]  # node, exponent, negative
 
 
+def operand(op: Any) -> tuple[int, ...]:
+    """Where an operation reads: alkaid has a tuple for what da4ml has two fields for."""
+    return op.addr if hasattr(op, "addr") else (op.id0, op.id1)
+
+
 class Graph:
     def __init__(self, inputs: int) -> None:
         self.inputs = inputs
@@ -32,12 +37,14 @@ class Graph:
         values: list[Ref | None] = []
         for op in comb.ops:
             if op.opcode == -1:
-                source = inputs[op.id0]
-                shift = int(comb.inp_shifts[op.id0])
+                index = operand(op)[0] if operand(op) else int(op.data[0])
+                source = inputs[index]
+                shift = int(comb.inp_shifts[index])
                 values.append(source and (source[0], source[1] + shift, source[2]))
             elif op.opcode in (0, 1):
-                a, b = values[op.id0], values[op.id1]
-                b = b and (b[0], b[1] + int(op.data), b[2] != (op.opcode == 1))
+                a, b = (values[k] for k in operand(op))
+                shift = int(np.ravel(op.data)[0])
+                b = b and (b[0], b[1] + shift, b[2] != (op.opcode == 1))
                 values.append(self.add(a, b) if a and b else a or b)
             else:
                 raise SystemExit(f"operation {op.opcode} is none of an adder graph")
@@ -52,11 +59,11 @@ class Graph:
 def main() -> None:
     tool, path, dc = sys.argv[1], sys.argv[2], int(sys.argv[3])
     matrix = np.load(path).astype(np.float32)
-    solve = importlib.import_module(f"{tool}.cmvm").solve
-    found = solve(matrix, hard_dc=dc)
+    module = importlib.import_module(f"{tool}.cmvm")
+    found = (module.solve if tool == "da4ml" else module.cmvm_solve)(matrix, hard_dc=dc)
     graph = Graph(len(matrix))
     refs: list[Ref | None] = [(k, 0, False) for k in range(len(matrix))]
-    for comb in found.solutions if hasattr(found, "solutions") else [found]:
+    for comb in getattr(found, "solutions", found):
         refs = graph.stage(comb, refs)
     told = {"inputs": [(-128, 127)] * len(matrix), "adders": graph.adders, "outputs": refs}
     print(json.dumps(told))

@@ -288,7 +288,7 @@ Graph solve(const Problem& p) {
     };
     if (p.effort == 0) {
         const ColumnTree all = tree(1 << 20);
-        const bool helps = all.total * 5 < all.plain * 4;
+        const bool helps = all.total * 20 < all.plain * 19;
         return Search<C>(p, helps ? &all : nullptr).emit();
     }
     auto best = std::make_unique<Search<C>>(p, nullptr);

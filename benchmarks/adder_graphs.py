@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contest import HERE, one_thread
+from fusion import recost
 
 one_thread()
 
@@ -132,11 +133,12 @@ def compare(name: str, dc: int, peer: Peer, args: argparse.Namespace, totals: To
     if args.peer_python:
         theirs = peer_graph(args.peer_python, peer.tool, path, dc)
         assert np.array_equal(coefficients(theirs), matrix)
-        totals.add("two inputs, negations charged to both", groups, own.cost(), theirs.cost())
-        line += [theirs.cost()]
+        two, fused = (recost(theirs, three=flag) for flag in (False, True))
+        totals.add("two inputs, peer re-costed", groups, own.cost(), two)
+        line += [theirs.cost(), two]
         if not args.no_three:
-            totals.add("three inputs against fused peer", groups, three.cost(), fused(theirs).cost())
-            line += [fused(theirs).cost()]
+            totals.add("three inputs, peer fused", groups, three.cost(), fused)
+            line += [fused]
     print(*line, flush=True)
 
 

@@ -48,8 +48,8 @@ def digest() -> str:
 def search(options: Array, matrix: Array, lo: Array, hi: Array, *, wide: bool) -> Array:
     """The core's answer, as core.cpp describes it.
 
-    `wide` searches with coefficients of 64 bits, otherwise of 32. Formats: int64. Errors: ToolMissing without a compiler; HlsgenError where compiling
-    fails or memory runs out.
+    `wide` searches with coefficients of 64 bits, otherwise of 32. Formats: int64.
+    Errors: ToolMissing without a compiler; HlsgenError where compiling fails or memory runs out.
     """
     core = _loaded(wide)
     arrays = [np.ascontiguousarray(a, dtype=np.int64) for a in (options, matrix, lo, hi)]

@@ -173,9 +173,47 @@ def _live(ranges: Sequence[Range]) -> list[int]:
     return [k for k, r in enumerate(ranges) if r != (0, 0)]
 
 
+# Memory grows with the square of the digits in a row: 512 x 512 entries of 4 bits, 4.5e5 digits,
+# took 1.9 GB.
+_MOST_DIGITS = 600_000
+
+
 def _search(matrix: Array, ranges: tuple[Range, ...], options: Options) -> Array:
+    """The core's answer; a matrix too large for it in blocks of columns that share nothing."""
+    part = matrix[_live(ranges)]
+    digits = sum(csd_weight(m) for row in part.tolist() for m in row)
+    blocks = min(part.shape[1], -(-digits // _MOST_DIGITS))
+    answers = [
+        _search_block(block, ranges, options) for block in np.array_split(part, blocks, axis=1)
+    ]
+    return answers[0] if blocks == 1 else _joined(answers, len(part))
+
+
+def _joined(answers: list[Array], inputs: int) -> Array:
+    """One answer from several over the same inputs, nodes numbered on."""
+    adders: list[int] = []
+    ports: list[int] = []
+    before = 0
+    for answer in answers:
+        flat = answer.tolist()
+        at, end = 1, len(flat)
+        for _ in range(flat[0]):
+            adders.append(flat[at])
+            for term in range(at + 1, at + 1 + 3 * flat[at], 3):
+                adders += [_moved(flat[term], inputs, before), *flat[term + 1 : term + 3]]
+            at += 1 + 3 * flat[at]
+        for term in range(at, end, 3):
+            ports += [_moved(flat[term], inputs, before), *flat[term + 1 : term + 3]]
+        before += flat[0]
+    return np.array([before, *adders, *ports], dtype=np.int64)
+
+
+def _moved(node: int, inputs: int, before: int) -> int:
+    return node + before if node >= inputs else node
+
+
+def _search_block(part: Array, ranges: tuple[Range, ...], options: Options) -> Array:
     live = _live(ranges)
-    part = matrix[live]
     wide = 4 * int(np.abs(part).sum(axis=0).max(initial=0)) >= 1 << 31
     depth = 1 << 20 if options.max_depth is None else options.max_depth
     numbers = [*part.shape, depth, options.radix, options.seed, round(options.effort * 1000)]

@@ -30,6 +30,7 @@ struct Graph {
 constexpr double kNoise = 8;
 constexpr int kRuin = 12;
 constexpr int kWarmth = 1;
+constexpr uint64_t kAllStarts = 250;  // thousandths of effort: several starts take a fifth of it
 
 class Random {
 public:
@@ -277,7 +278,8 @@ private:
 // one pass takes about n^2.7.
 inline uint64_t budget(uint64_t pass, uint64_t effort) {
     const double scale = std::pow(static_cast<double>(pass) / 1e4, 0.3);
-    return static_cast<uint64_t>(static_cast<double>(pass) * scale * effort / 1000 * 4);
+    const double work = 4 * static_cast<double>(pass) * scale + 5e5;
+    return static_cast<uint64_t>(work * static_cast<double>(effort) / 1000);
 }
 
 template <class C>
@@ -285,17 +287,17 @@ Graph solve(const Problem& p) {
     const auto tree = [&](int hops) {
         return ColumnTree(p.matrix, p.inputs, p.outputs, p.radix, p.depth, hops);
     };
-    if (p.effort == 0) {
-        const ColumnTree all = tree(1 << 20);
-        const bool helps = all.total * 5 < all.plain * 4;
-        return Search<C>(p, helps ? &all : nullptr).emit();
-    }
     auto best = std::make_unique<Search<C>>(p, nullptr);
     const uint64_t pass = best->work();
-    for (int hops : {1, 2, 4, 1 << 20}) {
-        const ColumnTree t = tree(hops);
+    const auto start = [&](const ColumnTree& t) {
         auto other = std::make_unique<Search<C>>(p, &t);
         if (other->total() < best->total()) best = std::move(other);
+    };
+    if (p.effort < kAllStarts) {
+        const ColumnTree t = tree(1 << 20);
+        if (t.total * 20 < t.plain * 19) start(t);  // otherwise columns hardly resemble each other
+    } else {
+        for (int hops : {1, 2, 4, 1 << 20}) start(tree(hops));
     }
     best->improve(budget(pass, p.effort));
     return best->emit();

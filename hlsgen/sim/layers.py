@@ -27,7 +27,7 @@ from hlsgen.ops.model.softmax import Softmax
 from hlsgen.ops.model.threshold import CountThresholds
 from hlsgen.sim import batch
 from hlsgen.sim.parts import ends_layer
-from hlsgen.sim.precision import DOUBLE, Precision, of_type
+from hlsgen.sim.precision import DOUBLE, SINGLE, Precision, of_type
 from hlsgen.sim.real import Codes, Dot, Real, elementwise, product_rest
 
 Array = NDArray[Any]
@@ -145,7 +145,19 @@ class Evaluation:
     def _exact(self) -> bool:
         return self.precision.bits >= DOUBLE.bits
 
-    def _precision(self, node: Node[ModelOp]) -> Precision:
+    def _of_type(self, dtype: str) -> Precision:
+        """float64 counts where an input of the network brings it in.
+
+        Elsewhere it is a constant's: one of a file whose tensors are float32 all the same, or one
+        that the reader multiplied out, such as the scale of a QLinearConv's bias.
+        """
+        return of_type(dtype) if dtype != "float64" or self._doubles else SINGLE
+
+    @cached_property
+    def _doubles(self) -> bool:
+        return any(self.model.types[n].dtype == "float64" for n in self.model.inputs)
+
+    def precision_of(self, node: Node[ModelOp]) -> Precision:
         """That of the file's own type: of what a quantiser reads, else of the result."""
         if self._exact:
             return self.precision
@@ -153,14 +165,14 @@ class Evaluation:
             return DOUBLE
         names = node.inputs[:2] if isinstance(node.op, Quantize) else node.outputs
         types = [self.model.types[n] for n in names]
-        own = of_type(next((t.dtype for t in types if not t.is_integer), "float32"))
+        own = self._of_type(next((t.dtype for t in types if not t.is_integer), "float32"))
         freely = node.loc.op in REORDERED or node.loc.op.startswith("QLinear")
         return Precision(own.bits, _REORDERED_SLACK) if self.runtime and freely else own
 
     def _results(  # noqa: C901 (one case a kind of operator)
         self, node: Node[ModelOp], args: list[Real]
     ) -> list[Real]:
-        p, op = self._precision(node), node.op
+        p, op = self.precision_of(node), node.op
         match op:
             case Elementwise(fn=fn):
                 integer = self.model.types[node.output].is_integer
@@ -227,7 +239,7 @@ class Evaluation:
     def _quantized(self, node: Node[ModelOp], op: Quantize, args: list[Real]) -> Layer:
         """Codes of x / scale; with the liberties of the runtime's integer kernels."""
         x, scale, zero = _ranked(args)
-        p = self._precision(node)
+        p = self.precision_of(node)
         v = elementwise(Fn.DIV, [x, scale], p)
         if op.zero_point_inside:
             v = elementwise(Fn.ADD, [v, zero], p)
@@ -246,7 +258,7 @@ class Evaluation:
         return Layer(node, node.output, code(v.value), low, high, before)
 
     def _kernel_error(self, node: Node[ModelOp], v: Array, scale: Array, zero: Array) -> Array:
-        unit = of_type(self.model.types[node.inputs[0]].dtype).unit
+        unit = self._of_type(self.model.types[node.inputs[0]].dtype).unit
         if node.loc.op in EXACT_SUMS:  # int32 sum to float32, times a float32 ratio of scales
             return 5 * unit * np.abs(v)
         if node.loc.op.startswith("QLinear"):

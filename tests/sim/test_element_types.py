@@ -17,7 +17,8 @@ from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
 from hlsgen.ops.model.elementwise import Fn
 from hlsgen.passes.lower import lower
-from hlsgen.sim.precision import FORMATS, of_type
+from hlsgen.sim.layers import Evaluation
+from hlsgen.sim.precision import FORMATS, SINGLE, of_type
 from hlsgen.sim.real import Dot, Real, elementwise
 from hlsgen.sim.run import simulate
 from hlsgen.sim.verify import python_engine, verify
@@ -174,3 +175,32 @@ def test_an_overflow_to_infinity_is_explained(tmp_path: Path) -> None:
     network = quantised(path, "float16", 1600.0)
     found = verify(network, feeds(network, 1600.0))
     assert found.wrong == 0
+
+
+def test_a_constant_that_the_reader_multiplied_out_makes_no_double(tmp_path: Path) -> None:
+    """A QLinearConv's bias has the scale x * w, held in float64; the file computes in float32."""
+    rng = np.random.default_rng(3)
+    scales = {"xs": 0.1, "ws": 0.05, "ys": 0.01}  # their ratio is 1/2 but for float32: all ties
+    constants = [
+        *(numpy_helper.from_array(np.array(v, np.float32), n) for n, v in scales.items()),
+        numpy_helper.from_array(np.array(3, np.uint8), "xz"),
+        numpy_helper.from_array(np.array(0, np.int8), "wz"),
+        numpy_helper.from_array(np.array(128, np.uint8), "yz"),
+        numpy_helper.from_array(rng.integers(-3, 4, (4, 2, 1, 1)).astype(np.int8), "w"),
+        numpy_helper.from_array(rng.integers(-9, 9, 4).astype(np.int32), "b"),
+    ]
+    names = ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz", "b"]
+    graph = helper.make_graph(
+        [helper.make_node("QLinearConv", names, ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 2, 5, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, [1, 4, 5, 5])],
+        constants,
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), path)
+    model = read_model(path)
+    assert "float64" in {item.dtype for item in model.types.values()}
+    pass_ = Evaluation(model, SINGLE, lambda layer: None)
+    bits = {pass_.precision_of(node).bits for node in model.nodes}
+    assert bits == {SINGLE.bits}

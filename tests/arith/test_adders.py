@@ -185,6 +185,18 @@ def test_sums_share() -> None:
     assert len(graph.negated) == 1
 
 
+@pytest.mark.parametrize("three", [False, True])
+def test_a_long_chain_of_columns(three: bool) -> None:
+    """Each column is the one before and an input more: 79 levels, more than 64 bits count."""
+    steps = np.triu(np.ones((80, 80), dtype=int))
+    graph = solve(steps, [INT8] * 80, effort=0, three_input=three, cached=False)
+    assert np.array_equal(coefficients(graph), steps)
+    assert len(graph.adders) <= 130
+    short = solve(steps, [INT8] * 80, max_depth=7, effort=0, three_input=three, cached=False)
+    assert short.depth <= 7
+    assert np.array_equal(coefficients(short), steps)
+
+
 def test_equal_seeds_give_equal_graphs_and_effort_pays() -> None:
     matrix = np.random.default_rng(2).integers(-31, 32, (10, 10))
     ranges = [INT8] * 10

@@ -99,7 +99,6 @@ private:
     int64_t entry(int i, int j) const {
         return p_.matrix[static_cast<size_t>(i) * p_.outputs + j];
     }
-    int deepest() const { return std::min(p_.depth, s_.deepest()); }
 
     void digits(int row, int input, int64_t m) {
         signed_digits(m, [&](int shift, int sign) {
@@ -109,14 +108,14 @@ private:
 
     void fill_columns() {
         for (int j = 0; j < p_.outputs; ++j) {
-            s_.rows[j].budget = deepest();
+            s_.rows[j].budget = p_.depth;
             for (int i = 0; i < p_.inputs; ++i) digits(j, i, entry(i, j));
         }
     }
 
     // Columns that others start from become nodes, as late as those others allow.
     void plant(const ColumnTree& t) {
-        std::vector<int> latest(p_.outputs, deepest()), node(p_.outputs, -1);
+        std::vector<int> latest(p_.outputs, p_.depth), node(p_.outputs, -1);
         std::vector<bool> parent(p_.outputs, false);
         for (size_t k = t.order.size(); k-- > 0;) {
             const int j = t.order[k];
@@ -129,7 +128,7 @@ private:
         }
         for (int j : t.order) {
             const Link& l = t.links[j];
-            s_.rows[j].budget = deepest();
+            s_.rows[j].budget = p_.depth;
             int row = j;
             if (parent[j]) {
                 node[j] = s_.create(latest[j]);
@@ -290,7 +289,8 @@ inline uint64_t budget(uint64_t pass, uint64_t effort) {
 }
 
 template <class C>
-Graph solve(const Problem& p) {
+Graph solve(Problem p) {
+    p.depth = std::min(p.depth, System(0, 0, p.radix).deepest());
     const auto tree = [&](int hops) {
         return ColumnTree(p.matrix, p.inputs, p.outputs, p.radix, p.depth, hops);
     };

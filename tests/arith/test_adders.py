@@ -25,11 +25,10 @@ INT8 = (-128, 127)
 
 
 @pytest.fixture(autouse=True)
-def own_cache(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs of one test do not reach another; the compiled core is kept, being the same."""
-    native._loaded(False)
+    for wide in (False, True):
+        native._loaded(wide)
     monkeypatch.setattr(native, "cache_dir", lambda: tmp_path / "adders")
 
 

@@ -25,11 +25,10 @@ INT8 = (-128, 127)
 
 
 @pytest.fixture(autouse=True)
-def own_cache(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs of one test do not reach another; the compiled core is kept, being the same."""
-    native._loaded(False)
+    for wide in (False, True):
+        native._loaded(wide)
     monkeypatch.setattr(native, "cache_dir", lambda: tmp_path / "adders")
 
 
@@ -183,6 +182,18 @@ def test_sums_share() -> None:
     graph = solve(opposite, [INT8] * 8, cached=False)
     assert len(graph.adders) == 7
     assert len(graph.negated) == 1
+
+
+@pytest.mark.parametrize("three", [False, True])
+def test_a_long_chain_of_columns(three: bool) -> None:
+    """Each column is the one before and an input more: 79 levels, more than 64 bits count."""
+    steps = np.triu(np.ones((80, 80), dtype=int))
+    graph = solve(steps, [INT8] * 80, effort=0, three_input=three, cached=False)
+    assert np.array_equal(coefficients(graph), steps)
+    assert len(graph.adders) <= 130
+    short = solve(steps, [INT8] * 80, max_depth=7, effort=0, three_input=three, cached=False)
+    assert short.depth <= 7
+    assert np.array_equal(coefficients(short), steps)
 
 
 def test_equal_seeds_give_equal_graphs_and_effort_pays() -> None:

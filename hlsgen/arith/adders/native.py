@@ -20,10 +20,11 @@ from hlsgen.errors import HlsgenError, ToolMissing
 Array = NDArray[Any]
 
 _SOURCES = Path(__file__).parent / "core"
-# No fused product and sum: graphs must not depend on the processor that searched for them.
+# No fused product and sum, and sums that wrap: graphs must not depend on the processor that
+# searched for them.
 _FLAGS = (
     "-std=c++17", "-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic",
-    "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w",
+    "-march=native", "-ffp-contract=off", "-fwrapv", "-shared", "-fPIC", "-w",
 )  # fmt: skip
 _INT64 = ctypes.POINTER(ctypes.c_int64)
 

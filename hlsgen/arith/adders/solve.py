@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def _checked(matrix: Array, input_ranges: Sequence[Range]) -> tuple[Array, tuple
     for k, (lo, hi) in enumerate(ranges):
         if lo > hi:
             raise OptionError(f"input {k} needs lo <= hi, got [{lo}, {hi}]")
-    if given.dtype.kind not in "iub" and not all(isinstance(v, int) for v in given.flat):
+    if given.dtype.kind not in "iub" and not all(isinstance(v, Integral) for v in given.flat):
         raise OptionError(f"the matrix must hold integers, got {given.dtype}")
     # Partial sums of signed digits stay below 5/3 of a column's magnitudes, differences of two
     # columns below twice that.

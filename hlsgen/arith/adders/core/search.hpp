@@ -29,7 +29,8 @@ struct Graph {
 // in a large one.
 constexpr double kNoise = 8;
 constexpr int kRuin = 12;
-constexpr int kWarmth = 1;
+constexpr double kLongest = 4e8;
+constexpr uint64_t kLargePass = 50'000'000;  // work of a pass that is not repeated lightly
 constexpr uint64_t kAllStarts = 250;  // thousandths of effort: several starts take a fifth of it
 
 class Random {
@@ -68,7 +69,11 @@ public:
     uint64_t work() const { return s_.work; }
 
     void improve(uint64_t work) {
-        for (const uint64_t end = s_.work + work; s_.work < end;) iterate();
+        const uint64_t end = s_.work + work;
+        while (s_.work < end) {
+            warm_ = end - s_.work > work / 4;
+            iterate();
+        }
     }
 
     Graph emit() {
@@ -94,7 +99,6 @@ private:
     int64_t entry(int i, int j) const {
         return p_.matrix[static_cast<size_t>(i) * p_.outputs + j];
     }
-    int deepest() const { return std::min(p_.depth, s_.deepest()); }
 
     void digits(int row, int input, int64_t m) {
         signed_digits(m, [&](int shift, int sign) {
@@ -104,14 +108,14 @@ private:
 
     void fill_columns() {
         for (int j = 0; j < p_.outputs; ++j) {
-            s_.rows[j].budget = deepest();
+            s_.rows[j].budget = p_.depth;
             for (int i = 0; i < p_.inputs; ++i) digits(j, i, entry(i, j));
         }
     }
 
     // Columns that others start from become nodes, as late as those others allow.
     void plant(const ColumnTree& t) {
-        std::vector<int> latest(p_.outputs, deepest()), node(p_.outputs, -1);
+        std::vector<int> latest(p_.outputs, p_.depth), node(p_.outputs, -1);
         std::vector<bool> parent(p_.outputs, false);
         for (size_t k = t.order.size(); k-- > 0;) {
             const int j = t.order[k];
@@ -124,7 +128,7 @@ private:
         }
         for (int j : t.order) {
             const Link& l = t.links[j];
-            s_.rows[j].budget = deepest();
+            s_.rows[j].budget = p_.depth;
             int row = j;
             if (parent[j]) {
                 node[j] = s_.create(latest[j]);
@@ -224,8 +228,9 @@ private:
         s_.touched.clear();
     }
 
-    // A little worse is accepted now and then: 1 half the time, 2 a quarter, and so on less 1.
-    int allowance() { return __builtin_clzll(random_.next() | 1) * kWarmth / 2; }
+    // A little worse is accepted now and then, by 1 a quarter of the time, by 2 a sixteenth, and so
+    // on; never towards the end.
+    int allowance() { return warm_ ? __builtin_clzll(random_.next() | 1) / 2 : 0; }
 
     int random_node() {
         const int n = static_cast<int>(s_.nodes.size()) - s_.inputs;
@@ -270,20 +275,22 @@ private:
     Trees<C> trees_;
     Random random_;
     int64_t total_ = 0;
+    bool warm_ = true;
     std::vector<std::pair<int, int>> saved_;
     std::vector<int32_t> dirty_, around_;
 };
 
 // Steps of improvement: peers that take about n^4 for n columns set the pace that users know, and
-// one pass takes about n^2.7.
+// one pass takes about n^2.7. Beyond 64 columns or so half a minute has to do.
 inline uint64_t budget(uint64_t pass, uint64_t effort) {
     const double scale = std::pow(static_cast<double>(pass) / 1e4, 0.3);
-    const double work = 4 * static_cast<double>(pass) * scale + 5e5;
+    const double work = std::min(4 * static_cast<double>(pass) * scale, kLongest) + 5e5;
     return static_cast<uint64_t>(work * static_cast<double>(effort) / 1000);
 }
 
 template <class C>
-Graph solve(const Problem& p) {
+Graph solve(Problem p) {
+    p.depth = std::min(p.depth, System(0, 0, p.radix).deepest());
     const auto tree = [&](int hops) {
         return ColumnTree(p.matrix, p.inputs, p.outputs, p.radix, p.depth, hops);
     };
@@ -293,7 +300,7 @@ Graph solve(const Problem& p) {
         auto other = std::make_unique<Search<C>>(p, &t);
         if (other->total() < best->total()) best = std::move(other);
     };
-    if (p.effort < kAllStarts) {
+    if (p.effort < kAllStarts || pass > kLargePass) {
         const ColumnTree t = tree(1 << 20);
         if (t.total * 20 < t.plain * 19) start(t);  // otherwise columns hardly resemble each other
     } else {

@@ -1,0 +1,73 @@
+"""Sums and constant products as adders: the arithmetic of linear operators."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import assert_never
+
+from hlsgen.arith.signed_digit import csd_digits
+from hlsgen.emit.rtl.builder import Builder
+from hlsgen.emit.rtl.cells import Term
+
+
+class Arithmetic(StrEnum):
+    """How a product with constants is made of hardware; none changes a result bit."""
+
+    MULTIPLY = "multiply"  # `*` by the constant: LUTs or a DSP, as the tool decides
+    CSD = "csd"  # shifted copies of the operand, one for each signed digit
+
+
+def scaled(b: Builder, wire: int, factor: int, how: Arithmetic) -> list[Term]:
+    """factor * x as terms of a sum; a power of two is a shift in every arithmetic."""
+    digits = csd_digits(int(factor))
+    match how:
+        case Arithmetic.MULTIPLY if len(digits) > 1:
+            size, shift = abs(int(factor)), digits[0][1]
+            return [Term(b.times(wire, size >> shift), shift, factor < 0)]
+        case Arithmetic.MULTIPLY | Arithmetic.CSD:
+            return [Term(wire, shift, sign < 0) for sign, shift in digits]
+        case _:
+            assert_never(how)
+
+
+def weighted(
+    b: Builder, wires: Sequence[int], factors: Sequence[int], constant: int, how: Arithmetic
+) -> int:
+    """constant + sum of factors[i] * x_i."""
+    pairs = zip(wires, factors, strict=True)
+    return total(b, [t for wire, f in pairs for t in scaled(b, wire, f, how)], constant)
+
+
+def total(b: Builder, terms: Sequence[Term], constant: int = 0) -> int:
+    """constant + sum of the terms, as a balanced tree.
+
+    Of the operands with the fewest adders behind them the two with the lowest top bits meet first,
+    so that widths grow late. -a - b is kept as -(a + b) until something positive turns up.
+    """
+    if constant:
+        terms = [*terms, Term(b.literal(constant))]
+    heap = [(0, _top(b, t), k, t) for k, t in enumerate(terms) if b.ranges[t.wire] != (0, 0)]
+    heapq.heapify(heap)
+    made = len(heap)
+    while len(heap) > 1:
+        first, second = heapq.heappop(heap), heapq.heappop(heap)
+        term = _pair(b, first[3], second[3])
+        level = 1 + max(first[0], second[0])
+        heapq.heappush(heap, (level, _top(b, term), made, term))
+        made += 1
+    return b.sum([heap[0][3]]) if heap else b.literal(0)
+
+
+def _top(b: Builder, term: Term) -> int:
+    lo, hi = b.ranges[term.wire]
+    return max(abs(lo), abs(hi)).bit_length() + term.shift
+
+
+def _pair(b: Builder, p: Term, q: Term) -> Term:
+    """p + q as one term."""
+    base = min(p.shift, q.shift)
+    both = p.negative and q.negative
+    terms = [Term(t.wire, t.shift - base, t.negative and not both) for t in (p, q)]
+    return Term(b.sum(terms), base, both)

@@ -197,14 +197,16 @@ class _Design:
         text = f"{self.modules[index][instance.kernel]} {name} ({', '.join(ports)});"
         return "\n    ".join(textwrap.wrap(text, 96, subsequent_indent="  "))
 
-    def _slice(self, element: Element, stage: int, width: int = 0) -> str:
+    def _slice(self, element: Element, stage: int, width: int = 0, low: int = 0) -> str:
+        """`width` bits of an element (all if 0) from bit `low` on."""
         bus = self.buses[element.bus]
         name, each = self.later[bus.name][stage - self.stage[bus.name]], bus.type.format.width
-        start = f"{each}*{element.index}" if each > 1 else str(element.index)
         taken = width or each
-        if bits_of(bus.type) == taken:
-            return name
-        return f"{name}[{element.index}]" if each == 1 else f"{name}[{start} +: {taken}]"
+        if bits_of(bus.type) == 1:
+            return f"{name}[0]"
+        start = str(element.index) if each == 1 else f"{each}*{element.index}"
+        start += f"+{low}" if low else ""
+        return f"{name}[{start}]" if taken == 1 else f"{name}[{start} +: {taken}]"
 
     def _operand(self, operand: Operand, stage: int, bounds: Range) -> str:
         """An operand in the format of the port that takes it."""
@@ -218,7 +220,8 @@ class _Design:
         text = self._slice(operand, stage)
         if not bus.type.format.signed:
             return f"{{{missing}'d0, {text}}}"
-        raise AssertionError(f"{bus.name}: an element is wider than its bus")
+        sign = self._slice(operand, stage, 1, bus.type.format.width - 1)
+        return f"{{{{{missing}{{{sign}}}}}, {text}}}"
 
     def _output(self, operands: Sequence[Operand], of: IntType) -> str:
         """The vector of an output port."""

@@ -21,6 +21,7 @@ def sv_literal(value: int, of: IntFormat | None = None, *, signed: bool = False)
     of = of or IntFormat.of_range(value, value)
     if of.signed or signed:
         width = of.width + (not of.signed)
+        width += value < 0 and -value == 1 << (width - 1)  # else its magnitude has the sign bit set
         return f"{'-' if value < 0 else ''}{width}'sd{abs(value)}"
     return f"{of.width}'d{value}"
 

@@ -37,10 +37,11 @@ def _option(text: str, name: str | list[str] | None = None, *, flag: bool = Fals
 
 Model = Annotated[Path, _option("The quantised ONNX file, or (but for build) a project folder.")]
 Engine = Annotated[
-    Literal["python", "native", "csim"],
+    Literal["python", "native", "csim", "rtl"],
     _option(
         "python: the integer graph in numpy; native: the same as plain C++ by g++, for large "
-        "batches; csim: the emitted HLS C++ by g++."
+        "batches; csim: the emitted HLS C++ by g++; rtl: the emitted SystemVerilog by Verilator or "
+        "Yosys."
     ),
 ]
 Io = Annotated[
@@ -240,6 +241,42 @@ def inspect(
 
 
 @app.command
+def synth(
+    model: Model,
+    /,
+    *,
+    tool: Annotated[Literal["yosys"], _option("The synthesis tool.")] = "yosys",
+    liberty: Annotated[
+        Path | None, _option("Standard cells: area and delay of an ASIC instead of an FPGA's.")
+    ] = None,
+    clock_ns: Clock = 0.0,
+    combinational: Annotated[bool, _option("No registers: LUTs alone.", flag=True)] = False,
+    arithmetic: Annotated[str, _option("Of constant products: csd or multiply.")] = "csd",
+    dsp: Annotated[bool, _option("Let the tool take DSPs.", flag=True)] = False,
+    input_: Formats = None,
+    shape: Shapes = None,
+    static_scales: Scales = None,
+    json_: Json = False,
+) -> int:
+    """Synthesise the SystemVerilog of a parallel network and count what it takes."""
+    from hlsgen.report.synth import synthesised
+
+    if clock_ns < 0:
+        raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
+    _, formats = _split_inputs(input_)
+    project = _open(model, formats, shape, static_scales, "parallel", None)
+    period = None if combinational else clock_ns
+    result = synthesised(project, period, arithmetic, liberty, dsp=dsp)
+    if json_:
+        _print_json(result.to_json())
+    else:
+        from hlsgen.report.synth import show
+
+        show(result)
+    return 0
+
+
+@app.command
 def boards(name: str = "", /, *, json_: Json = False) -> int:
     """Show the boards that projects can be made for."""
     from dataclasses import asdict
@@ -347,6 +384,11 @@ def _engine(name: str, project: Project) -> Callable[[Mapping[str, Any]], Mappin
     graph = project.network.graph
     if name == "csim":
         return csim_engine(project)
+    if name == "rtl":
+        from hlsgen.build.project import project_rtl
+        from hlsgen.build.rtl_sim import rtl_engine
+
+        return rtl_engine(project_rtl(project), graph)
     if name == "native":
         reason = unavailable(graph)
         if reason is not None:

@@ -25,6 +25,8 @@ from hlsgen.build.headers import ap_include
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
+from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl
+from hlsgen.emit.rtl.sums import Arithmetic
 from hlsgen.emit.vectors import vector_files
 from hlsgen.errors import HlsgenError, OptionError
 from hlsgen.expr.network import Network
@@ -315,3 +317,25 @@ def csim_engine(project: Project) -> Engine:
             _write(Path(name), emit_hls(graph, hls))
             executable = compile_csim(Path(name))
     return partial(run_csim, executable, graph)
+
+
+def project_rtl(project: Project, clock_ns: float | None = 0.0, arithmetic: str = "csd") -> Rtl:
+    """The SystemVerilog of a project; `clock_ns` 0 takes the project's, or what its cells can meet.
+
+    None leaves out all registers.
+
+    Errors: OptionError for a streaming project and for an arithmetic that does not exist.
+    """
+    if project.options.io is not Io.PARALLEL:
+        raise OptionError("SystemVerilog is for parallel networks: give --io parallel")
+    if arithmetic not in list(Arithmetic):
+        raise OptionError(f"--arithmetic {arithmetic}: needed is one of {', '.join(Arithmetic)}")
+    board = load_board(project.options.board)
+    own = project.options.clock_ns or board.clock_ns
+    options = RtlOptions(
+        clock_ns=own if clock_ns == 0 else clock_ns,
+        relax=clock_ns == 0,
+        arithmetic=Arithmetic(arithmetic),
+        top=project.options.top,
+    )
+    return emit_rtl(project.network.graph, options)

@@ -1,4 +1,4 @@
-"""Simulation of the emitted SystemVerilog: Verilator where it is installed, else Yosys' CXXRTL."""
+"""Simulation of the emitted SystemVerilog: by Verilator or Yosys' CXXRTL as an executable."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from hlsgen.build.gpp import cache_dir
+from hlsgen.build.rtl_netlist import elaborate, run_netlist
 from hlsgen.build.yosys import Yosys, find_yosys
 from hlsgen.emit.rtl.emit import Rtl
 from hlsgen.emit.rtl.harness import emit_harness
 from hlsgen.emit.vectors import pack_named, unpack
-from hlsgen.errors import HlsgenError, ToolMissing, VerificationFailed
+from hlsgen.errors import HlsgenError, OptionError, ToolMissing, VerificationFailed
 from hlsgen.ir.hw import HwGraph
+from hlsgen.sim.verify import Engine
 
 FLAGS = ("-std=c++14", "-O0", "-w")
 _GAP_SAMPLES = 64  # how many samples are run again with empty clocks between them
@@ -39,25 +42,45 @@ class Verilator:
 Simulator = Verilator | Yosys
 
 
-def find_simulator() -> Simulator:
-    """$VERILATOR or verilator on PATH, else Yosys.
+def find_verilator() -> Verilator | None:
+    """$VERILATOR or verilator on PATH; None where it is not installed.
 
-    Errors: ToolMissing where there is neither, or where one that was named does not run.
+    Errors: ToolMissing where one that was named is not there, or one that is there does not run.
     """
     named = os.environ.get("VERILATOR")
     program = shutil.which(named or "verilator")
     if program is None:
         if named:
             raise ToolMissing(f"VERILATOR={named} is no program: install Verilator or unset it")
-        return find_yosys()
+        return None
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     if said.returncode or not said.stdout.startswith("Verilator"):
         shown = (said.stdout or said.stderr).strip().splitlines()[:1]
         raise ToolMissing(
-            f"{program} does not say that it is Verilator ({' '.join(shown)[:80]}): mend it, or set "
-            "VERILATOR to another; without one Yosys is taken"
+            f"{program} does not say that it is Verilator ({' '.join(shown)[:80]}): mend it, or "
+            "take Yosys by HLSGEN_RTL=yosys"
         )
     return Verilator(program, said.stdout.strip())
+
+
+def rtl_engine(rtl: Rtl, graph: HwGraph) -> Engine:
+    """Output codes for input codes by a simulator of the emitted SystemVerilog.
+
+    $HLSGEN_RTL names it: verilator, cxxrtl (Yosys and g++) or yosys (its netlist, evaluated here).
+    Without it Verilator is taken where it is installed, else yosys.
+    """
+    wanted = os.environ.get("HLSGEN_RTL", "auto")
+    if wanted not in ("auto", "verilator", "cxxrtl", "yosys"):
+        raise OptionError(f"HLSGEN_RTL={wanted}: needed is verilator, cxxrtl or yosys")
+    verilator = find_verilator() if wanted in ("auto", "verilator") else None
+    if verilator is not None:
+        return partial(run_rtl, compile_rtl(rtl, verilator), graph)
+    if wanted == "verilator":
+        raise ToolMissing("HLSGEN_RTL=verilator: it is not on PATH; install it or set VERILATOR")
+    yosys = find_yosys()
+    if wanted == "cxxrtl":
+        return partial(run_rtl, compile_rtl(rtl, yosys), graph)
+    return partial(run_netlist, rtl, elaborate(rtl, yosys), graph)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +91,11 @@ class RtlSimulation:
     simulator: str
 
 
-def compile_rtl(rtl: Rtl, simulator: Simulator | None = None) -> RtlSimulation:
+def compile_rtl(rtl: Rtl, simulator: Simulator) -> RtlSimulation:
     """The design as an executable; equal designs are compiled once.
 
     Errors: ToolMissing without a simulator or g++; HlsgenError with the tool's first error.
     """
-    simulator = simulator or find_simulator()
     compiler = os.environ.get("CXX") or "g++"
     if shutil.which(compiler) is None:
         raise ToolMissing(f"RTL simulation needs the C++ compiler {compiler}: install g++ or set CXX")

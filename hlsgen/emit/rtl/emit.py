@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hlsgen.emit.names import Namer
 from hlsgen.emit.rtl.cells import Range
 from hlsgen.emit.rtl.delays import DelayModel
 from hlsgen.emit.rtl.netlist import Bus, Element, Instance, Layer, Netlist, Operand, netlist
-from hlsgen.emit.rtl.pipeline import Schedule, schedule
+from hlsgen.emit.rtl.pipeline import Schedule, least_clock, schedule
 from hlsgen.emit.rtl.sums import Arithmetic
 from hlsgen.emit.rtl.views import KernelView, kernel_view, sv_literal, sv_type
 from hlsgen.ir.hw import HwGraph, IntType
@@ -27,12 +27,14 @@ from hlsgen.ir.hw import HwGraph, IntType
 class RtlOptions:
     """Choices of the SystemVerilog back-end; none of them changes a result bit.
 
-    `clock_ns` None leaves the network combinational; `arithmetic` is for all constant products,
+    `clock_ns` None leaves the network combinational; with `relax` a clock that some cell cannot
+    meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `arithmetic` is for all constant products,
     `layers` overrides it by the name of a node's first output; `top` names the module ("" takes the
     graph's name); `templates` replaces the shipped folder.
     """
 
     clock_ns: float | None = 5.0
+    relax: bool = False
     arithmetic: Arithmetic = Arithmetic.CSD
     layers: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
     delays: DelayModel = DelayModel()
@@ -46,6 +48,7 @@ class Rtl:
 
     top: str
     latency: int
+    clock_ns: float | None
     delay_ns: float  # of the whole network without registers, estimated
     inputs: tuple[tuple[str, IntType], ...]
     outputs: tuple[tuple[str, IntType], ...]
@@ -60,6 +63,9 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     """
     options = options or RtlOptions()
     net = netlist(graph, options.top, options.layers, options.arithmetic)
+    if options.relax and options.clock_ns is not None:
+        least = least_clock(net, options.delays)[0]
+        options = replace(options, clock_ns=max(options.clock_ns, least))
     times = schedule(net, options.clock_ns, options.delays)
     design = _Design(net, times, options)
     files: dict[str, str] = {}
@@ -69,6 +75,7 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     return Rtl(
         net.top,
         times.latency,
+        options.clock_ns,
         times.delay_ns,
         tuple((b.name, b.type) for b in net.inputs),
         tuple((o.name, o.type) for o in net.outputs),

@@ -122,7 +122,7 @@ def _cuts(
 ) -> list[float]:
     """Ascending cut times, the last one `total`: shortest first, then fewest bits."""
     budget = clock_ns - model.register
-    _check_clock(net, timing, model, clock_ns)
+    _check_clock(net, model, clock_ns)
     times, bits = _candidates(net, timing, total)
     reach = [_reach(net, timing, t, budget, times) for t in (-1.0, *times)]
     best: list[tuple[int, int, int]] = [(0, 0, -1)]  # stages, bits, and the cut before
@@ -139,17 +139,25 @@ def _cuts(
     return chosen[::-1]
 
 
-def _check_clock(
-    net: Netlist, timing: Sequence[LayerTiming], model: DelayModel, clock_ns: float
-) -> None:
-    for layer, t in zip(net.layers, timing, strict=True):
-        slowest = max((d for kernel in t.delays for d in kernel), default=0.0) + model.register
-        if slowest > clock_ns:
-            raise OptionError(
-                f"a clock of {clock_ns:g} ns cannot be met: {layer.title} holds a cell of "
-                f"{slowest:.2f} ns with its register; give --clock-ns {slowest + 0.005:.2f} or "
-                "more, or another arithmetic"
-            )
+def least_clock(net: Netlist, model: DelayModel) -> tuple[float, str]:
+    """The shortest period that every single cell meets, and the layer that sets it."""
+    cells = (
+        (delay(cell, kernel, model) + model.register, layer.title)
+        for layer in net.layers
+        for kernel in layer.kernels
+        for cell in kernel.cells
+    )
+    return max(cells, default=(model.register, ""))
+
+
+def _check_clock(net: Netlist, model: DelayModel, clock_ns: float) -> None:
+    slowest, where = least_clock(net, model)
+    if slowest > clock_ns:
+        raise OptionError(
+            f"a clock of {clock_ns:g} ns cannot be met: {where} holds a cell of {slowest:.2f} ns "
+            f"with its register; give --clock-ns {slowest + 0.005:.2f} or more, or another "
+            "arithmetic"
+        )
 
 
 def _candidates(

@@ -32,9 +32,13 @@ _ASIC = (
 
 @dataclass(frozen=True, slots=True)
 class FpgaCost:
-    """Primitives of an UltraScale+ part; `carry8` counts pairs of CARRY4, rounded up."""
+    """Primitives of an UltraScale+ part; `carry8` counts pairs of CARRY4, rounded up.
+
+    `inverters` are INV cells: Vivado absorbs most of them into LUTs, Yosys leaves them beside.
+    """
 
     lut: int
+    inverters: int
     ff: int
     carry4: int
     carry8: int
@@ -119,7 +123,8 @@ def _fpga(path: Path, top: str, version: str) -> FpgaCost:
 
     carry4 = sum_of("CARRY4") + 2 * sum_of("CARRY8")
     return FpgaCost(
-        lut=sum_of(r"LUT[1-6]|LUT6_2") + sum_of("INV"),
+        lut=sum_of(r"LUT[1-6]|LUT6_2"),
+        inverters=sum_of("INV"),
         ff=sum_of(r"FD[A-Z]+(_1)?"),
         carry4=carry4,
         carry8=-(-carry4 // 2),

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import assert_never
 
+import numpy as np
+
+from hlsgen.arith.adders import solve
 from hlsgen.arith.signed_digit import csd_digits
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
+from hlsgen.ir import field
 
 
 class Arithmetic(StrEnum):
@@ -17,6 +21,7 @@ class Arithmetic(StrEnum):
 
     MULTIPLY = "multiply"  # `*` by the constant: LUTs or a DSP, as the tool decides
     CSD = "csd"  # shifted copies of the operand, one for each signed digit
+    SHIFT_ADD = "shift-add"  # adders that the columns of a matrix share; csd where there is one
 
 
 def scaled(b: Builder, wire: int, factor: int, how: Arithmetic) -> list[Term]:
@@ -26,7 +31,7 @@ def scaled(b: Builder, wire: int, factor: int, how: Arithmetic) -> list[Term]:
         case Arithmetic.MULTIPLY if len(digits) > 1:
             size, shift = abs(int(factor)), digits[0][1]
             return [Term(b.times(wire, size >> shift), shift, factor < 0)]
-        case Arithmetic.MULTIPLY | Arithmetic.CSD:
+        case Arithmetic.MULTIPLY | Arithmetic.CSD | Arithmetic.SHIFT_ADD:
             return [Term(wire, shift, sign < 0) for sign, shift in digits]
         case _:
             assert_never(how)
@@ -38,6 +43,27 @@ def weighted(
     """constant + sum of factors[i] * x_i."""
     pairs = zip(wires, factors, strict=True)
     return total(b, [t for wire, f in pairs for t in scaled(b, wire, f, how)], constant)
+
+
+def matrix(
+    b: Builder, wires: Sequence[int], columns: Sequence[Sequence[int]], constants: Sequence[int],
+    how: Arithmetic,
+) -> list[int]:  # fmt: skip
+    """constants[j] + sum of columns[j][i] * x_i, for every j."""
+    pairs = zip(columns, constants, strict=True)
+    if how is not Arithmetic.SHIFT_ADD:
+        return [weighted(b, wires, column, constant, how) for column, constant in pairs]
+    weights = np.array(columns, dtype=object).T
+    graph = solve(field.to_int64(weights), [b.ranges[w] for w in wires])
+    nodes = list(wires)
+    for adder in graph.adders:
+        nodes.append(b.sum([Term(nodes[t.node], t.shift, t.negative) for t in adder]))
+    return [
+        b.literal(constant)
+        if t is None
+        else b.sum([Term(nodes[t.node], t.shift, t.negative)], constant)
+        for t, constant in zip(graph.outputs, constants, strict=True)
+    ]
 
 
 def total(b: Builder, terms: Sequence[Term], constant: int = 0) -> int:

@@ -17,7 +17,7 @@ from hlsgen.emit.rtl import ranks
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
 from hlsgen.emit.rtl.stairs import stair
-from hlsgen.emit.rtl.sums import Arithmetic, total, weighted
+from hlsgen.emit.rtl.sums import Arithmetic, matrix, total, weighted
 from hlsgen.errors import Unsupported
 from hlsgen.ir.hw import HwOp
 from hlsgen.ops.hw.arg_max import ArgMax
@@ -89,7 +89,7 @@ def _matmul(op: MatMul, x: Places, how: Arithmetic) -> Iterator[Unit]:
     columns, bias = op.weights.T.tolist(), op.bias.tolist()
 
     def weave(b: Builder, ports: Sequence[int]) -> Sequence[int]:
-        return [weighted(b, ports, c, v, how) for c, v in zip(columns, bias, strict=True)]
+        return matrix(b, ports, columns, bias, how)
 
     for i, row in enumerate(x.reshape(-1, inner)):
         yield Unit("", weave, tuple(row), tuple((0, i * outer + j) for j in range(outer)))
@@ -109,7 +109,7 @@ def _conv(op: Conv, x: Places, how: Arithmetic) -> Iterator[Unit]:
         rows, bias = op.weights[mine].reshape(out, -1).tolist(), op.bias[mine].tolist()
 
         def weave(b: Builder, p: Sequence[int], rows: Any = rows, bias: Any = bias) -> list[int]:
-            return [weighted(b, p, w, v, how) for w, v in zip(rows, bias, strict=True)]
+            return matrix(b, p, rows, bias, how)
 
         for i in range(n):
             for p in range(size):

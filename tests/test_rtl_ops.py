@@ -89,7 +89,9 @@ def test_a_valid_signal_of_another_latency_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "templates"
     shutil.copytree(templates_dir(), folder)
     path = folder / "rtl" / "top.sv.j2"
-    path.write_text(path.read_text().replace("valid[{{ latency - 1 }}]", "valid[{{ latency - 2 }}]"))
+    path.write_text(
+        path.read_text().replace("valid[{{ latency - 1 }}]", "valid[{{ latency - 2 }}]")
+    )
     graph = mlp()
     with pytest.raises(VerificationFailed, match="out_valid"):
         simulated(graph, stimuli(graph, 8), RtlOptions(clock_ns=4.0, templates=folder))

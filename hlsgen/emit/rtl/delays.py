@@ -48,13 +48,13 @@ class DelayModel:
         return self.lut * max(1, _ceil_log(inputs, 6))
 
 
-def delay(cell: Cell, kernel: Kernel, model: DelayModel) -> float:
+def delay(cell: Cell, kernel: Kernel, model: DelayModel) -> float:  # noqa: C901 - one case a cell
     """From the operands of a cell to its result, in nanoseconds; 0 for wiring."""
     bits = [IntFormat.of_range(*kernel.ranges[w]).width for w in operands(cell)]
     match cell:
         case Port() | Literal() | Append():
             return 0.0
-        case Sum(terms, constant):
+        case Sum(terms=terms):
             return _sum(cell, max(b + t.shift for b, t in zip(bits, terms, strict=True)), model)
         case Times(factor=factor):
             rows = _ceil_log(csd_weight(factor), 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,16 @@ class RtlOptions:
     """Choices of the SystemVerilog back-end; none of them changes a result bit.
 
     `clock_ns` None leaves the network combinational; with `relax` a clock that some cell cannot
-    meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `arithmetic` is for all constant products,
-    `layers` overrides it by the name of a node's first output; `top` names the module ("" takes the
-    graph's name); `templates` replaces the shipped folder.
+    meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `arithmetic` is for
+    all constant products, `layers` overrides it by the name of a node's first output; `top` names
+    the module ("" takes the graph's name); `templates` replaces the shipped folder.
     """
 
     clock_ns: float | None = 5.0
     relax: bool = False
     arithmetic: Arithmetic = Arithmetic.CSD
     layers: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
-    delays: DelayModel = DelayModel()
+    delays: DelayModel = field(default_factory=DelayModel)
     top: str = ""
     templates: Path | None = None
 
@@ -161,11 +162,13 @@ class _Design:
             {
                 "title": layer.title,
                 "buses": layer.buses,
-                "instances": [self._instance(k, i, layer, n) for n, i in enumerate(layer.instances)],
+                "instances": [
+                    self._instance(k, i, layer, n) for n, i in enumerate(layer.instances)
+                ],
                 "registers": [r for b in layer.buses for r in self._registers(b)],
             }
             for k, layer in enumerate(self.net.layers)
-        ]  # fmt: skip
+        ]
         arrivals = [r for b in self.net.inputs for r in self._registers(b)]
         if arrivals:
             head = {"title": "inputs", "buses": (), "instances": [], "registers": arrivals}
@@ -187,10 +190,7 @@ class _Design:
 
     def _registers(self, bus: Bus) -> list[_Delayed]:
         names = self.later[bus.name]
-        return [
-            _Delayed(new, old, bits_of(bus.type))
-            for old, new in zip(names, names[1:], strict=False)
-        ]
+        return [_Delayed(new, old, bits_of(bus.type)) for old, new in pairwise(names)]
 
     def _instance(self, index: int, instance: Instance, layer: Layer, number: int) -> str:
         kernel, entry = layer.kernels[instance.kernel], self.times.entry[index]
@@ -259,5 +259,6 @@ def _pattern(value: int, width: int) -> str:
 def _environment(folder: Path | None) -> Environment:
     env = environment(folder).overlay()
     env.filters["svt"] = sv_type
-    env.globals["svl"] = sv_literal
+    known: dict[str, Any] = {"svl": sv_literal}
+    env.globals.update(known)
     return env

@@ -127,9 +127,7 @@ def _cuts(
     reach = [_reach(net, timing, t, budget, times) for t in (-1.0, *times)]
     best: list[tuple[int, int, int]] = [(0, 0, -1)]  # stages, bits, and the cut before
     for j in range(len(times)):
-        options = (
-            (best[i][0] + 1, best[i][1] + bits[j], i) for i in range(j + 1) if reach[i] >= j
-        )
+        options = ((best[i][0] + 1, best[i][1] + bits[j], i) for i in range(j + 1) if reach[i] >= j)
         best.append(min(options))
     chosen: list[float] = []
     at = len(times)

@@ -52,7 +52,9 @@ class Unit:
     outputs: tuple[tuple[int, int], ...]
 
 
-def units(op: HwOp, x: Sequence[Places], shape: tuple[int, ...], how: Arithmetic) -> list[Unit]:
+def units(  # noqa: C901 - one case an operator
+    op: HwOp, x: Sequence[Places], shape: tuple[int, ...], how: Arithmetic
+) -> list[Unit]:
     """The units of an operator on tensors of elements; `shape` is that of its first output.
 
     Errors: Unsupported for an operator without a parallel form.
@@ -161,8 +163,10 @@ def _pairwise(
         match op:
             case Extremum(greatest):
                 return [b.extremum(first, second, greatest=greatest)]
-            case Product((zero, other)):
-                return [b.product(b.sum([Term(first)], -zero), b.sum([Term(second)], -other))]
+            case Product(zeros):
+                zero, other = zeros
+                low, high = b.sum([Term(first)], -zero), b.sum([Term(second)], -other)
+                return [b.product(low, high)]
 
     a, c = (np.broadcast_to(v, shape).reshape(-1) for v in x)
     for i, pair in enumerate(zip(a, c, strict=True)):

@@ -119,12 +119,7 @@ def kernel_view(
 ) -> KernelView:  # fmt: skip
     """The module of a kernel between stages span[0] and span[1]; `formats` are those of outputs."""
     entry, leave = span
-    last = list(stages)
-    for wire, cell in enumerate(kernel.cells):
-        for operand in operands(cell):
-            last[operand] = max(last[operand], stages[wire])
-    for wire in kernel.outputs:
-        last[wire] = leave
+    last = _last_stages(kernel, stages, leave)
 
     def at(wire: int, stage: int) -> Wire:
         return _wire(kernel, wire, stage - stages[wire])
@@ -148,6 +143,17 @@ def kernel_view(
     outputs = zip(formats, (at(w, leave) for w in kernel.outputs), strict=True)
     ports = tuple(_wire(kernel, w, 0) for w in range(len(kernel.ports)))
     return KernelView(name, ports, tuple(outputs), tuple(found))
+
+
+def _last_stages(kernel: Kernel, stages: Sequence[int], leave: int) -> list[int]:
+    """The last stage in which each wire is read."""
+    last = list(stages)
+    for wire, cell in enumerate(kernel.cells):
+        for operand in operands(cell):
+            last[operand] = max(last[operand], stages[wire])
+    for wire in kernel.outputs:
+        last[wire] = leave
+    return last
 
 
 def _wire(kernel: Kernel, wire: int, later: int) -> Wire:

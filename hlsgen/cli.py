@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -110,6 +111,7 @@ def build(
     samples: Samples = 8,
     seed: int = 0,
     csim: Csim = True,
+    rtl: Annotated[bool, _option("Add SystemVerilog of a parallel network.", flag=True)] = False,
     json_: Json = False,
 ) -> int:
     """Write the whole HLS project of a model and verify it by C simulation."""
@@ -119,7 +121,7 @@ def build(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, csim=csim
     )
     with _progress(show=not json_) as observe:
-        built = run(model, output, options, observe)
+        built = run(model, output, replace(options, rtl=rtl), observe)
     verification = built.verification
     _notes(built.network, *verification.warnings)
     if json_:

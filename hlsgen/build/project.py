@@ -26,6 +26,7 @@ from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
 from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl
+from hlsgen.emit.rtl.project import rtl_folder
 from hlsgen.emit.rtl.sums import Arithmetic
 from hlsgen.emit.vectors import vector_files
 from hlsgen.errors import HlsgenError, OptionError
@@ -53,7 +54,7 @@ class BuildOptions:
 
     `inputs` declares formats of network inputs, `shapes` fixes free dimensions, `static_scales`
     replaces scales and zero points that the file computes at run time; `clock_ns` 0 takes the
-    board's; `samples` is how many test vectors the project carries.
+    board's; `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog.
     """
 
     board: str = DEFAULT_BOARD
@@ -66,6 +67,7 @@ class BuildOptions:
     samples: int = 8
     seed: int = 0
     csim: bool = True
+    rtl: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,11 @@ def build(
     files = emit(network, hls, board.name)
     feeds = random_feeds(network, options.samples, options.seed)
     codes = input_codes(network, feeds)
-    files |= vector_files(network.graph, codes, run_graph(network.graph, codes))
+    made = run_graph(network.graph, codes)
+    files |= vector_files(network.graph, codes, made)
+    if options.rtl:
+        rtl = project_rtl(Project(model, network, options))
+        files |= rtl_folder(rtl, network.graph, codes, made)
     files["model.onnx"] = _self_contained(model)
     if options.static_scales:
         files[SCALES] = _archive(options.static_scales)

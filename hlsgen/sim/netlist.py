@@ -273,10 +273,7 @@ def _initial(nets: Mapping[str, Any]) -> dict[Bit, int]:
 def _ordered(cells: Sequence[_Cell], inputs: Sequence[Bit], top: str) -> list[_Cell]:
     """Each cell after those that make what it reads; clocks do not count."""
     read = [_read(cell) for cell in cells]
-    readers: dict[Bit, list[int]] = {}
-    for k, bits in enumerate(read):
-        for bit in bits:
-            readers.setdefault(bit, []).append(k)
+    readers = _readers(read)
     missing = list(map(len, read))
     ready = [k for k, count in enumerate(missing) if not count]
     order: list[_Cell] = []
@@ -294,6 +291,15 @@ def _ordered(cells: Sequence[_Cell], inputs: Sequence[Bit], top: str) -> list[_C
     if len(order) < len(cells):
         raise HlsgenError(f"{top}: the netlist has a feedback loop or an undriven net")
     return order
+
+
+def _readers(read: Sequence[set[Bit]]) -> dict[Bit, list[int]]:
+    """The cells that look at each net."""
+    found: dict[Bit, list[int]] = {}
+    for k, bits in enumerate(read):
+        for bit in bits:
+            found.setdefault(bit, []).append(k)
+    return found
 
 
 def _read(cell: _Cell) -> set[Bit]:

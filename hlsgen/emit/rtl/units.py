@@ -178,7 +178,7 @@ def _streams(op: MatMulStreams, a: Places, c: Places, shape: tuple[int, ...]) ->
     rows, columns = shape[-2:]
     a = np.broadcast_to(a, (*shape[:-2], *a.shape[-2:])).reshape(-1, *a.shape[-2:])
     c = np.broadcast_to(c, (*shape[:-2], *c.shape[-2:])).reshape(-1, *c.shape[-2:])
-    inner = a.shape[-1]
+    inner = int(a.shape[-1])
 
     def weave(b: Builder, ports: Sequence[int]) -> Sequence[int]:
         left = [b.sum([Term(w)], -op.zeros[0]) for w in ports[: rows * inner]]

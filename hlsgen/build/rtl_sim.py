@@ -163,8 +163,7 @@ def _cxxrtl(yosys: Yosys, rtl: Rtl, work: Path, compiler: str) -> Path:
         "opt_clean; write_cxxrtl -g0 -O4 design.cc",
         work,
     )
-    include = yosys.cxxrtl
-    paths = (f"-I{include}", f"-I{include / 'cxxrtl'}")
+    paths = [f"-I{folder}" for folder in yosys.cxxrtl]
     _compiled([compiler, *FLAGS, *paths, "harness.cpp", "-o", "simulation"], work)
     return work / "simulation"
 

@@ -37,16 +37,15 @@ class Yosys:
         return done.stdout
 
     @property
-    def cxxrtl(self) -> Path:
-        """The folder whose cxxrtl/cxxrtl.h belongs to this Yosys.
+    def cxxrtl(self) -> tuple[Path, ...]:
+        """The folders below which the headers of CXXRTL lie, of old and of new versions.
 
-        Errors: ToolMissing where it was installed without.
+        Errors: ToolMissing where Yosys was installed without.
         """
         for share in self._shares():
-            for inner in ("backends/cxxrtl/runtime", "backends/cxxrtl"):
-                folder = share / "include" / inner
-                if (folder / "cxxrtl" / "cxxrtl.h").is_file() or (folder / "cxxrtl.h").is_file():
-                    return folder
+            include = share / "include"
+            if (include / "backends" / "cxxrtl").is_dir():
+                return include, include / "backends" / "cxxrtl" / "runtime"
         raise ToolMissing(
             f"{self.command[0]} came without the headers of CXXRTL: "
             "run  pip install 'hlsgen[rtl]'  or install Verilator"

@@ -26,6 +26,8 @@ from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
+from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl
+from hlsgen.emit.rtl.project import rtl_folder
 from hlsgen.emit.vectors import vector_files
 from hlsgen.errors import HlsgenError, OptionError
 from hlsgen.expr.network import Network
@@ -53,7 +55,7 @@ class BuildOptions:
     `inputs` declares formats of network inputs, `shapes` fixes free dimensions, `static_scales`
     replaces scales and zero points that the file computes at run time; `clock_ns` 0 takes the
     board's; `arithmetic` says by layer how products with weights are made, "" for all others;
-    `samples` is how many test vectors the project carries.
+    `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog.
     """
 
     board: str = DEFAULT_BOARD
@@ -67,6 +69,7 @@ class BuildOptions:
     samples: int = 8
     seed: int = 0
     csim: bool = True
+    rtl: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +146,11 @@ def build(
     files = emit(network, hls, board.name)
     feeds = random_feeds(network, options.samples, options.seed)
     codes = input_codes(network, feeds)
-    files |= vector_files(network.graph, codes, run_graph(network.graph, codes))
+    made = run_graph(network.graph, codes)
+    files |= vector_files(network.graph, codes, made)
+    if options.rtl:
+        rtl = project_rtl(Project(model, network, options))
+        files |= rtl_folder(rtl, network.graph, codes, made)
     files["model.onnx"] = _self_contained(model)
     if options.static_scales:
         files[SCALES] = _archive(options.static_scales)
@@ -321,3 +328,23 @@ def csim_engine(project: Project) -> Engine:
             _write(Path(name), emit_hls(graph, hls))
             executable = compile_csim(Path(name))
     return partial(run_csim, executable, graph)
+
+
+def project_rtl(project: Project, clock_ns: float | None = 0.0) -> Rtl:
+    """The SystemVerilog of a project; `clock_ns` 0 takes the project's, or what its cells can meet.
+
+    None leaves out all registers.
+
+    Errors: OptionError for a streaming project.
+    """
+    if project.options.io is not Io.PARALLEL:
+        raise OptionError("SystemVerilog is for parallel networks: give --io parallel")
+    board = load_board(project.options.board)
+    own = project.options.clock_ns or board.clock_ns
+    options = RtlOptions(
+        clock_ns=own if clock_ns == 0 else clock_ns,
+        relax=clock_ns == 0,
+        arithmetic=project.options.arithmetic,
+        top=project.options.top,
+    )
+    return emit_rtl(project.network.graph, options)

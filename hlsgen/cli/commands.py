@@ -21,6 +21,7 @@ from hlsgen.cli.parameters import (
     Arithmetic,
     BoardName,
     Clock,
+    Combinational,
     Csim,
     Engine,
     Expected,
@@ -30,12 +31,15 @@ from hlsgen.cli.parameters import (
     Io,
     Json,
     JsonFile,
+    Liberty,
     Model,
     Samples,
     Scales,
     Shapes,
+    SynthesisTool,
     Target,
     Top,
+    WithRtl,
 )
 from hlsgen.errors import HlsgenError, OptionError
 
@@ -68,13 +72,14 @@ def build(
     samples: Samples = 8,
     seed: int = 0,
     csim: Csim = True,
+    rtl: WithRtl = False,
     json_: Json = False,
 ) -> int:
     """Write the whole HLS project of a model and verify it by C simulation."""
     from hlsgen.build.project import build as run
 
     options = build_options(
-        board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic, csim=csim
+        board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic, csim=csim, rtl=rtl,
     )
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -198,6 +203,38 @@ def inspect(
 
         inspection(result)
     return 0 if result.refusal is None else 2
+
+
+@app.command
+def synth(
+    model: Model,
+    /,
+    *,
+    tool: SynthesisTool = "yosys",
+    liberty: Liberty = None,
+    clock_ns: Clock = 0.0,
+    combinational: Combinational = False,
+    arithmetic: Arithmetic = None,
+    input_: Formats = None,
+    shape: Shapes = None,
+    static_scales: Scales = None,
+    json_: Json = False,
+) -> int:
+    """Synthesise the SystemVerilog of a parallel network and count what it takes."""
+    from hlsgen.report.synth import synthesised
+
+    if clock_ns < 0:
+        raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
+    _, formats = split_inputs(input_)
+    project = opened(model, formats, shape, static_scales, "parallel", arithmetic, None)
+    result = synthesised(project, None if combinational else clock_ns, liberty)
+    if json_:
+        _print_json(result.to_json())
+    else:
+        from hlsgen.report.synth import show
+
+        show(result)
+    return 0
 
 
 @app.command

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
 def build_options(
     board: str, io: str, clock_ns: float, top: str, inputs: list[str] | None,
     shapes: list[str] | None, scales: Path | None, samples: int, seed: int,
-    arithmetic: list[str] | None = None, *, csim: bool,
+    arithmetic: list[str] | None = None, *, csim: bool, rtl: bool = False,
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -31,7 +31,7 @@ def build_options(
     static = _static_scales(scales)
     return BuildOptions(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
-        max(samples, 1), seed, csim,
+        max(samples, 1), seed, csim, rtl,
     )  # fmt: skip
 
 
@@ -114,6 +114,11 @@ def engine_of(name: str, project: Project) -> Callable[[Mapping[str, Any]], Mapp
     graph = project.network.graph
     if name == "csim":
         return csim_engine(project)
+    if name == "rtl":
+        from hlsgen.build.project import project_rtl
+        from hlsgen.build.rtl_sim import rtl_engine
+
+        return rtl_engine(project_rtl(project), graph)
     if name == "native":
         reason = unavailable(graph)
         if reason is not None:

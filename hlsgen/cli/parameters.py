@@ -15,10 +15,11 @@ def _option(text: str, name: str | list[str] | None = None, *, flag: bool = Fals
 
 Model = Annotated[Path, _option("The quantised ONNX file, or (but for build) a project folder.")]
 Engine = Annotated[
-    Literal["python", "native", "csim"],
+    Literal["python", "native", "csim", "rtl"],
     _option(
         "python: the integer graph in numpy; native: the same as plain C++ by g++, for large "
-        "batches; csim: the emitted HLS C++ by g++."
+        "batches; csim: the emitted HLS C++ by g++; rtl: the emitted SystemVerilog by Verilator or "
+        "Yosys."
     ),
 ]
 Io = Annotated[
@@ -78,3 +79,9 @@ Top = Annotated[str, _option("Name of the hardware function; the model's name by
 Samples = Annotated[int, _option("How many seeded random samples (build: test vectors).")]
 Csim = Annotated[bool, Parameter(help="Compile the C++ with g++ and compare it with the model.")]
 Json = Annotated[bool, _option("Print the result as JSON.", "--json", flag=True)]
+SynthesisTool = Annotated[Literal["yosys"], _option("The synthesis tool.")]
+Liberty = Annotated[
+    Path | None, _option("Standard cells: area and delay of an ASIC instead of an FPGA's.")
+]
+Combinational = Annotated[bool, _option("No registers: LUTs alone.", flag=True)]
+WithRtl = Annotated[bool, _option("Add SystemVerilog of a parallel network.", flag=True)]

@@ -1,0 +1,206 @@
+"""Simulation of the emitted SystemVerilog: by Verilator or Yosys' CXXRTL as an executable."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hlsgen.build.gpp import cache_dir
+from hlsgen.build.rtl_netlist import elaborate, run_netlist
+from hlsgen.build.yosys import Yosys, find_yosys
+from hlsgen.emit.rtl.emit import Rtl
+from hlsgen.emit.rtl.harness import emit_harness
+from hlsgen.emit.vectors import pack_named, unpack
+from hlsgen.errors import HlsgenError, OptionError, ToolMissing, VerificationFailed
+from hlsgen.ir.hw import HwGraph
+from hlsgen.sim.verify import Engine
+
+FLAGS = ("-std=c++14", "-O0", "-w")
+_GAP_SAMPLES = 64  # how many samples are run again with empty clocks between them
+
+
+@dataclass(frozen=True, slots=True)
+class Verilator:
+    """An installed Verilator."""
+
+    program: str
+    version: str
+
+
+Simulator = Verilator | Yosys
+
+
+def find_verilator() -> Verilator | None:
+    """$VERILATOR or verilator on PATH; None where it is not installed.
+
+    Errors: ToolMissing where one that was named is not there, or one that is there does not run.
+    """
+    named = os.environ.get("VERILATOR")
+    program = shutil.which(named or "verilator")
+    if program is None:
+        if named:
+            raise ToolMissing(f"VERILATOR={named} is no program: install Verilator or unset it")
+        return None
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    if said.returncode or not said.stdout.startswith("Verilator"):
+        shown = (said.stdout or said.stderr).strip().splitlines()[:1]
+        raise ToolMissing(
+            f"{program} does not say that it is Verilator ({' '.join(shown)[:80]}): mend it, or "
+            "take Yosys by HLSGEN_RTL=yosys"
+        )
+    return Verilator(program, said.stdout.strip())
+
+
+def rtl_engine(rtl: Rtl, graph: HwGraph) -> Engine:
+    """Output codes for input codes by a simulator of the emitted SystemVerilog.
+
+    $HLSGEN_RTL names it: verilator, cxxrtl (Yosys and g++) or yosys (its netlist, evaluated here).
+    Without it Verilator is taken where it is installed, else yosys.
+    """
+    wanted = os.environ.get("HLSGEN_RTL", "auto")
+    if wanted not in ("auto", "verilator", "cxxrtl", "yosys"):
+        raise OptionError(f"HLSGEN_RTL={wanted}: needed is verilator, cxxrtl or yosys")
+    verilator = find_verilator() if wanted in ("auto", "verilator") else None
+    if verilator is not None:
+        return partial(run_rtl, compile_rtl(rtl, verilator), graph)
+    if wanted == "verilator":
+        raise ToolMissing("HLSGEN_RTL=verilator: it is not on PATH; install it or set VERILATOR")
+    yosys = find_yosys()
+    if wanted == "cxxrtl":
+        return partial(run_rtl, compile_rtl(rtl, yosys), graph)
+    return partial(run_netlist, rtl, elaborate(rtl, yosys), graph)
+
+
+@dataclass(frozen=True, eq=False)
+class RtlSimulation:
+    """A compiled simulation of a design."""
+
+    executable: Path
+    simulator: str
+
+
+def compile_rtl(rtl: Rtl, simulator: Simulator) -> RtlSimulation:
+    """The design as an executable; equal designs are compiled once.
+
+    Errors: ToolMissing without a simulator or g++; HlsgenError with the tool's first error.
+    """
+    compiler = os.environ.get("CXX") or "g++"
+    if shutil.which(compiler) is None:
+        raise ToolMissing(
+            f"RTL simulation needs the C++ compiler {compiler}: install g++ or set CXX"
+        )
+    kind = "verilator" if isinstance(simulator, Verilator) else "cxxrtl"
+    files = {**rtl.files, **emit_harness(rtl, kind)}
+    folder = cache_dir().parent / "rtl"
+    target = folder / _digest(files, (simulator.version, compiler, *FLAGS))
+    if not target.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="new-", dir=folder) as name:
+            work = Path(name)
+            _write(work, files)
+            match simulator:
+                case Verilator():
+                    made = _verilate(simulator, rtl, work)
+                case Yosys():
+                    made = _cxxrtl(simulator, rtl, work, compiler)
+            made.replace(target)
+    return RtlSimulation(target, simulator.version)
+
+
+def run_rtl(
+    simulation: RtlSimulation, graph: HwGraph, inputs: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """The outputs for inputs with a leading sample axis, a sample a clock.
+
+    The first samples are run again with empty clocks between them; nothing may change.
+    Errors: VerificationFailed where out_valid comes at another clock than the latency says, or
+    where an empty clock changes a result; HlsgenError where files cannot be.
+    """
+    count = max((len(inputs[name]) for name in graph.inputs), default=1)
+    types = [graph.types[name] for name in graph.outputs]
+    with tempfile.TemporaryDirectory(prefix="hlsgen-rtl-") as folder:
+        source = Path(folder) / "in.bin"
+        try:
+            source.write_bytes(pack_named(graph, graph.inputs, inputs))
+        except OSError as error:
+            raise HlsgenError(f"cannot write vectors for RTL simulation: {_full(error)}") from error
+        data = _run(simulation, source, Path(folder) / "out.bin", count, gaps=False)
+        few = min(count, _GAP_SAMPLES)
+        again = _run(simulation, source, Path(folder) / "gaps.bin", few, gaps=True)
+    if data[: len(again)] != again:
+        raise VerificationFailed("RTL simulation: results change when in_valid has gaps")
+    return dict(zip(graph.outputs, unpack(data, types), strict=True))
+
+
+def _run(simulation: RtlSimulation, source: Path, target: Path, count: int, *, gaps: bool) -> bytes:
+    done = subprocess.run(
+        [str(simulation.executable), str(source), str(target), str(count), str(int(gaps))],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip() or f"exit status {done.returncode}"
+        kind = VerificationFailed if done.returncode == 1 else HlsgenError
+        raise kind(f"RTL simulation stopped: {said}")
+    return target.read_bytes()
+
+
+def _cxxrtl(yosys: Yosys, rtl: Rtl, work: Path, compiler: str) -> Path:
+    sources = " ".join(name for name in rtl.files)
+    yosys.run(
+        f"read_verilog -sv {sources}; hierarchy -check -top {rtl.top}; proc; flatten; opt_expr; "
+        "opt_clean; write_cxxrtl -g0 -O4 design.cc",
+        work,
+    )
+    paths = [f"-I{folder}" for folder in yosys.cxxrtl]
+    _compiled([compiler, *FLAGS, *paths, "harness.cpp", "-o", "simulation"], work)
+    return work / "simulation"
+
+
+def _verilate(verilator: Verilator, rtl: Rtl, work: Path) -> Path:
+    command = [
+        verilator.program, "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+        "--x-assign", "0", "--prefix", "Vdesign", "--top-module", rtl.top, "-O3", "-CFLAGS", "-O1",
+        "-o", "simulation", *rtl.files, "harness.cpp",
+    ]  # fmt: skip
+    _compiled([*command, "-CFLAGS", f"-I{work}"], work)
+    return work / "obj_dir" / "simulation"
+
+
+def _compiled(command: Sequence[str], work: Path) -> None:
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = (done.stderr + done.stdout).splitlines()
+        first = [line for line in lines if re.search(r"error|No space", line, re.IGNORECASE)]
+        raise HlsgenError(f"{command[0]} could not compile the RTL: {(first or lines or ['?'])[0]}")
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    try:
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HlsgenError(f"cannot write the RTL: {_full(error)}") from error
+
+
+def _digest(files: Mapping[str, str], settings: Sequence[str]) -> str:
+    digest = hashlib.sha256("\0".join(settings).encode())
+    for name, text in sorted(files.items()):
+        digest.update(f"\0{name}\0{text}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _full(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "no space left on the device" if full else str(error)

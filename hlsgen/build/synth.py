@@ -1,0 +1,147 @@
+"""Synthesis of the emitted SystemVerilog by Yosys: what it takes on an FPGA, or in a cell library.
+
+The FPGA flow keeps every adder as one carry chain and targets UltraScale+ (xcup). Yosys writes
+CARRY4 there; a CARRY8 holds two of them. Counts are read from the `stat` of the flattened top.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hlsgen.build.yosys import find_yosys
+from hlsgen.emit.rtl.emit import Rtl
+from hlsgen.errors import HlsgenError, OptionError
+
+_XILINX = (
+    "hierarchy -check -top {top}; proc; opt_expr; opt_clean; wreduce; opt_clean; alumacc; "
+    "opt_clean; flatten; synth_xilinx -family xcup -flatten -noiopad -nowidelut{dsp} -top {top}; "
+    "tee -q -o stat.json stat -json"
+)
+_ASIC = (
+    "hierarchy -check -top {top}; synth -flatten -top {top}; dfflibmap -liberty cells.lib; "
+    "abc -liberty cells.lib -script +strash;&get,-n;&dch,-f;&nf;&put;buffer,-c;topo;upsize;dnsize;"
+    "stime,-p; opt_clean -purge; tee -q -o stat.txt stat -liberty cells.lib"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FpgaCost:
+    """Primitives of an UltraScale+ part; `carry8` counts pairs of CARRY4, rounded up.
+
+    `inverters` are INV cells: Vivado absorbs most of them into LUTs, Yosys leaves them beside.
+    """
+
+    lut: int
+    inverters: int
+    ff: int
+    carry4: int
+    carry8: int
+    dsp: int
+    bram18: int
+    lutram: int
+
+
+@dataclass(frozen=True, slots=True)
+class AsicCost:
+    """Area in the library's unit, cells, flip-flops, and the longest path in picoseconds."""
+
+    area: float
+    cells: int
+    delay_ps: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """What one run of Yosys found, and the design that it was given."""
+
+    tool: str
+    top: str
+    latency: int
+    estimated_delay_ns: float
+    fpga: FpgaCost | None
+    asic: AsicCost | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {"format": 1, **asdict(self)}
+
+
+def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> Synthesis:
+    """LUTs, flip-flops and so on of a design; with `liberty` its area and delay in standard cells.
+
+    `dsp` lets the tool take DSPs for `*`. Errors: ToolMissing without Yosys, OptionError for a
+    library that cannot be read, HlsgenError where Yosys stops or says something unexpected.
+    """
+    yosys = find_yosys()
+    with tempfile.TemporaryDirectory(prefix="hlsgen-synth-") as name:
+        work = Path(name)
+        for file, text in rtl.files.items():
+            (work / file).write_text(text, encoding="utf-8")
+        read = f"read_verilog -sv {' '.join(rtl.files)}; "
+        if liberty is None:
+            flow = _XILINX.format(top=rtl.top, dsp="" if dsp else " -nodsp")
+            yosys.run(read + flow, work)
+            fpga, asic = _fpga(work / "stat.json", rtl.top, yosys.version), None
+        else:
+            (work / "cells.lib").write_bytes(_library(liberty))
+            said = yosys.run(read + _ASIC.format(top=rtl.top), work)
+            fpga, asic = None, _asic(work / "stat.txt", said, yosys.version)
+    return Synthesis(yosys.version, rtl.top, rtl.latency, rtl.delay_ns, fpga, asic)
+
+
+def _library(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise OptionError(f"--liberty {path}: {error.strerror}") from error
+    if b"library" not in data[:100_000]:
+        raise OptionError(f"--liberty {path} is no Liberty file (no `library` in it)")
+    return data
+
+
+def _fpga(path: Path, top: str, version: str) -> FpgaCost:
+    """The counts of a `stat -json`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        modules: Mapping[str, Any] = content["modules"]
+        cells: Mapping[str, Any] = modules.get(f"\\{top}", modules.get(top))["num_cells_by_type"]
+        counts = {kind: int(count) for kind, count in cells.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HlsgenError(
+            f"{version[:40]} wrote no cell counts that hlsgen can read ({type(error).__name__}): "
+            "tried with Yosys 0.23 and 0.70"
+        ) from error
+
+    def sum_of(pattern: str) -> int:
+        return sum(n for kind, n in counts.items() if re.fullmatch(pattern, kind))
+
+    carry4 = sum_of("CARRY4") + 2 * sum_of("CARRY8")
+    return FpgaCost(
+        lut=sum_of(r"LUT[1-6]|LUT6_2"),
+        inverters=sum_of("INV"),
+        ff=sum_of(r"FD[A-Z]+(_1)?"),
+        carry4=carry4,
+        carry8=-(-carry4 // 2),
+        dsp=sum_of(r"DSP48E[12]?|DSP58"),
+        bram18=sum_of(r"RAMB18E[12]") + 2 * sum_of(r"RAMB36E[12]"),
+        lutram=sum_of(r"RAM\d+[A-Z0-9]*|SRL\w+"),
+    )
+
+
+def _asic(path: Path, said: str, version: str) -> AsicCost:
+    """The area of a `stat -liberty`, and the delay that abc printed."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    area = re.findall(r"Chip area for (?:top )?module '[^']*':\s*([\d.]+)", text)
+    cells = re.findall(r"Number of cells:\s*(\d+)", text) or re.findall(
+        r"^\s*(\d+)\s+[\d.eE+-]+\s+cells$", text, re.MULTILINE
+    )
+    if not area or not cells:
+        raise HlsgenError(f"{version[:40]} wrote no area that hlsgen can read")
+    delays = re.findall(r"Delay\s*=\s*([\d.]+)\s*ps", said)
+    return AsicCost(float(area[-1]), int(cells[-1]), float(delays[-1]) if delays else None)

@@ -1,0 +1,1 @@
+"""SystemVerilog of an integer graph: fully parallel, pipelined, one result a clock."""

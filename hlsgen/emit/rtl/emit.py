@@ -1,0 +1,263 @@
+"""An integer graph as SystemVerilog: one file a layer, one that joins them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from hlsgen.arith.format import IntFormat
+from hlsgen.emit.hls import tidy
+from hlsgen.emit.jinja import environment
+from hlsgen.emit.names import Namer
+from hlsgen.emit.rtl.cells import Range
+from hlsgen.emit.rtl.delays import DelayModel
+from hlsgen.emit.rtl.netlist import Bus, Element, Instance, Layer, Netlist, Operand, netlist
+from hlsgen.emit.rtl.pipeline import Schedule, least_clock, schedule
+from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.rtl.views import KernelView, kernel_view, sv_literal, sv_type
+from hlsgen.ir.hw import HwGraph, IntType
+
+
+@dataclass(frozen=True, slots=True)
+class RtlOptions:
+    """Choices of the SystemVerilog back-end; none of them changes a result bit.
+
+    `clock_ns` None leaves the network combinational; with `relax` a clock that some cell cannot
+    meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `arithmetic` says by
+    layer how constant products are made, "" standing for all that are not named; `top` names the
+    module ("" takes the graph's name); `templates` replaces the shipped folder.
+    """
+
+    clock_ns: float | None = 5.0
+    relax: bool = False
+    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
+    delays: DelayModel = field(default_factory=DelayModel)
+    top: str = ""
+    templates: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rtl:
+    """The emitted design: file name to text, and what a test bench has to know of it."""
+
+    top: str
+    latency: int
+    clock_ns: float | None
+    delay_ns: float  # of the whole network without registers, estimated
+    inputs: tuple[tuple[str, IntType], ...]
+    outputs: tuple[tuple[str, IntType], ...]
+    files: Mapping[str, str]
+
+
+def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
+    """The SystemVerilog of a graph; nothing is written.
+
+    Errors: Unsupported where an operator has no parallel form; OptionError where a cell is slower
+    than the clock.
+    """
+    options = options or RtlOptions()
+    net = netlist(graph, options.top, options.arithmetic)
+    if options.relax and options.clock_ns is not None:
+        least = least_clock(net, options.delays)[0]
+        options = replace(options, clock_ns=max(options.clock_ns, least))
+    times = schedule(net, options.clock_ns, options.delays)
+    design = _Design(net, times, options)
+    files: dict[str, str] = {}
+    for index, layer in enumerate(net.layers):
+        files[f"{design.modules[index][0]}.sv"] = design.layer(index, layer)
+    files[f"{net.top}.sv"] = design.whole()
+    return Rtl(
+        net.top,
+        times.latency,
+        options.clock_ns,
+        times.delay_ns,
+        tuple((b.name, b.type) for b in net.inputs),
+        tuple((o.name, o.type) for o in net.outputs),
+        files,
+    )
+
+
+def bits_of(of: IntType) -> int:
+    """Wires that a tensor takes; one at least."""
+    return max(1, of.size * of.format.width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Delayed:
+    """A whole bus one clock later."""
+
+    name: str
+    source: str
+    bits: int
+
+
+class _Design:
+    """Names of everything, and the texts."""
+
+    def __init__(self, net: Netlist, times: Schedule, options: RtlOptions) -> None:
+        self.net, self.times, self.options = net, times, options
+        self.env = _environment(options.templates)
+        self.buses = net.buses
+        self.namer = Namer([net.top, *self.buses, *(o.name for o in net.outputs), *_PORTS])
+        self.modules = self._modules()
+        self.stage = {b.name: 0 for b in net.inputs}
+        for layer, stage in zip(net.layers, times.exit, strict=True):
+            self.stage |= {b.name: stage for b in layer.buses}
+        self.later = self._later()
+
+    def _modules(self) -> list[list[str]]:
+        """Module names of each layer's kernels: <top>_<layer>, numbered from the second on."""
+        namer = Namer([self.net.top])
+        return [
+            [namer.take(f"{self.net.top}_{layer.name}") for _ in layer.kernels or ("",)]
+            for layer in self.net.layers
+        ]
+
+    def _later(self) -> dict[str, list[str]]:
+        """Names of each bus 0, 1, 2, ... stages after it was made."""
+        last = dict(self.stage)
+        for layer, entry in zip(self.net.layers, self.times.entry, strict=True):
+            for instance in layer.instances:
+                for e in instance.inputs:
+                    if isinstance(e, Element):
+                        last[e.bus] = max(last[e.bus], entry)
+        for out in self.net.outputs:
+            for e in out.operands:
+                if isinstance(e, Element):
+                    last[e.bus] = self.times.latency
+        return {
+            bus: [bus, *(self.namer.take(f"{bus}_r{k + 1}") for k in range(end - self.stage[bus]))]
+            for bus, end in last.items()
+        }
+
+    def layer(self, index: int, layer: Layer) -> str:
+        """The file of a layer: its kernels as modules."""
+        formats = {b.name: b.type.format for b in layer.buses}
+        views: list[KernelView] = []
+        for k, kernel in enumerate(layer.kernels):
+            copy = next(i for i in layer.instances if i.kernel == k)
+            views.append(
+                kernel_view(
+                    self.modules[index][k],
+                    kernel,
+                    self.times.stages[index][k],
+                    (self.times.entry[index], self.times.exit[index]),
+                    [formats[e.bus] for e in copy.outputs],
+                )
+            )
+        copies = [sum(i.kernel == k for i in layer.instances) for k in range(len(views))]
+        template = self.env.get_template("rtl/layer.sv.j2")
+        return tidy(template.render(layer=layer, kernels=views, copies=copies))
+
+    def whole(self) -> str:
+        """The file that joins the layers."""
+        layers: list[dict[str, Any]] = [
+            {
+                "title": layer.title,
+                "buses": layer.buses,
+                "instances": [
+                    self._instance(k, i, layer, n) for n, i in enumerate(layer.instances)
+                ],
+                "registers": [r for b in layer.buses for r in self._registers(b)],
+            }
+            for k, layer in enumerate(self.net.layers)
+        ]
+        arrivals = [r for b in self.net.inputs for r in self._registers(b)]
+        if arrivals:
+            head = {"title": "inputs", "buses": (), "instances": [], "registers": arrivals}
+            layers.insert(0, head)
+        outputs = [
+            {"name": o.name, "text": self._output(o.operands, o.type)} for o in self.net.outputs
+        ]
+        template = self.env.get_template("rtl/top.sv.j2")
+        return tidy(
+            template.render(
+                net=self.net,
+                latency=self.times.latency,
+                clock_ns=self.options.clock_ns,
+                layers=layers,
+                outputs=outputs,
+                bits=bits_of,
+            )
+        )
+
+    def _registers(self, bus: Bus) -> list[_Delayed]:
+        names = self.later[bus.name]
+        return [_Delayed(new, old, bits_of(bus.type)) for old, new in pairwise(names)]
+
+    def _instance(self, index: int, instance: Instance, layer: Layer, number: int) -> str:
+        kernel, entry = layer.kernels[instance.kernel], self.times.entry[index]
+        clocked = self.times.exit[index] > entry
+        ports = [".clk(clk)"] if clocked else []
+        for k, (operand, bounds) in enumerate(zip(instance.inputs, kernel.ports, strict=True)):
+            ports.append(f".x{k}({self._operand(operand, entry, bounds)})")
+        for k, element in enumerate(instance.outputs):
+            ports.append(f".y{k}({self._slice(element, self.stage[element.bus])})")
+        name = self.namer.take(f"u_{layer.name}_{number}")
+        text = f"{self.modules[index][instance.kernel]} {name} ({', '.join(ports)});"
+        return "\n    ".join(textwrap.wrap(text, 96, subsequent_indent="  "))
+
+    def _slice(self, element: Element, stage: int, width: int = 0, low: int = 0) -> str:
+        """`width` bits of an element (all if 0) from bit `low` on."""
+        bus = self.buses[element.bus]
+        name, each = self.later[bus.name][stage - self.stage[bus.name]], bus.type.format.width
+        taken = width or each
+        if bits_of(bus.type) == 1:
+            return f"{name}[0]"
+        start = str(element.index) if each == 1 else f"{each}*{element.index}"
+        start += f"+{low}" if low else ""
+        return f"{name}[{start}]" if taken == 1 else f"{name}[{start} +: {taken}]"
+
+    def _operand(self, operand: Operand, stage: int, bounds: Range) -> str:
+        """An operand in the format of the port that takes it."""
+        port = IntFormat.of_range(*bounds)
+        if not isinstance(operand, Element):
+            return _pattern(operand, port.width)
+        bus = self.buses[operand.bus]
+        missing = port.width - bus.type.format.width
+        if missing <= 0:
+            return self._slice(operand, stage, port.width)
+        text = self._slice(operand, stage)
+        if not bus.type.format.signed:
+            return f"{{{missing}'d0, {text}}}"
+        sign = self._slice(operand, stage, 1, bus.type.format.width - 1)
+        return f"{{{{{missing}{{{sign}}}}}, {text}}}"
+
+    def _output(self, operands: Sequence[Operand], of: IntType) -> str:
+        """The vector of an output port."""
+        width, stage = of.format.width, self.times.latency
+        first = operands[0] if operands else 0
+        if isinstance(first, Element):
+            bus = self.buses[first.bus]
+            whole = tuple(Element(bus.name, i) for i in range(bus.type.size))
+            if whole == tuple(operands) and bus.type.format == of.format:
+                return self.later[bus.name][stage - self.stage[bus.name]]
+        bounds = of.format.lo, of.format.hi
+        texts = [
+            self._operand(o, stage, bounds) if isinstance(o, Element) else _pattern(o, width)
+            for o in reversed(operands)
+        ]
+        joined = textwrap.wrap(", ".join(texts) or "1'b0", 92)
+        return "{" + "\n    ".join(joined) + "}"
+
+
+_PORTS = ("clk", "in_valid", "out_valid", "valid")
+
+
+def _pattern(value: int, width: int) -> str:
+    """The two's complement bits of a constant."""
+    return f"{width}'d{int(value) % (1 << width)}"
+
+
+def _environment(folder: Path | None) -> Environment:
+    env = environment(folder).overlay()
+    env.filters["svt"] = sv_type
+    known: dict[str, Any] = {"svl": sv_literal}
+    env.globals.update(known)
+    return env

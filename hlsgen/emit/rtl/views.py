@@ -1,0 +1,170 @@
+"""What the SystemVerilog templates see of a kernel: cells with named operands, stage by stage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hlsgen.arith.format import IntFormat
+from hlsgen.emit.rtl.cells import Cell, Kernel, Literal, Port, operands
+
+
+def sv_type(of: IntFormat) -> str:
+    """Signedness and bounds of a vector, `signed [3:0] `; nothing for a bit."""
+    bounds = f"[{of.width - 1}:0] " if of.width > 1 or of.signed else ""
+    return f"{'signed ' if of.signed else ''}{bounds}"
+
+
+def sv_literal(value: int, of: IntFormat | None = None, *, signed: bool = False) -> str:
+    """A sized constant: 4'd3 where unsigned, -4'sd3 where signed."""
+    of = of or IntFormat.of_range(value, value)
+    if of.signed or signed:
+        width = of.width + (not of.signed)
+        width += value < 0 and -value == 1 << (width - 1)  # else its magnitude has the sign bit set
+        return f"{'-' if value < 0 else ''}{width}'sd{abs(value)}"
+    return f"{of.width}'d{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A value as an operand of an expression."""
+
+    name: str
+    format: IntFormat
+    lo: int
+    hi: int
+    value: int | None  # of a constant
+
+    @property
+    def signed(self) -> str:
+        """An expression of the same value that counts as signed."""
+        if self.value is not None:
+            return sv_literal(self.value, signed=True)
+        return self.name if self.format.signed else f"$signed({{1'b0, {self.name}}})"
+
+    @property
+    def width(self) -> int:
+        return self.format.width
+
+    def bits(self, high: int, low: int) -> str:
+        """Some bits of it."""
+        if self.width == 1:
+            return self.name
+        return f"{self.name}[{high}]" if high == low else f"{self.name}[{high}:{low}]"
+
+    @property
+    def sign(self) -> str:
+        return self.bits(self.width - 1, self.width - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """A cell with the wires that it reads and the one that it drives."""
+
+    kind: str
+    cell: Cell
+    y: Wire
+    x: tuple[Wire, ...]
+
+    @property
+    def signed(self) -> bool:
+        """Whether some operand or the result can be negative."""
+        return self.y.format.signed or any(w.format.signed for w in self.x)
+
+    def operand(self, k: int) -> str:
+        """Operand k, signed where the cell is."""
+        return self.x[k].signed if self.signed else self.x[k].name
+
+    @property
+    def note(self) -> str:
+        return f"{self.y.lo} .. {self.y.hi}"
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A wire one clock later."""
+
+    name: str
+    source: str
+    format: IntFormat
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """What is computed between two clock edges, and what the second edge keeps."""
+
+    number: int
+    cells: tuple[CellView, ...]
+    registers: tuple[Register, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelView:
+    """A module: ports x0.. to y0.., the stages between them."""
+
+    name: str
+    ports: tuple[Wire, ...]
+    outputs: tuple[tuple[IntFormat, Wire], ...]
+    stages: tuple[StageView, ...]
+
+    @property
+    def latency(self) -> int:
+        return len(self.stages) - 1
+
+
+def kernel_view(
+    name: str, kernel: Kernel, stages: Sequence[int], span: tuple[int, int],
+    formats: Sequence[IntFormat],
+) -> KernelView:  # fmt: skip
+    """The module of a kernel between stages span[0] and span[1]; `formats` are those of outputs."""
+    entry, leave = span
+    last = _last_stages(kernel, stages, leave)
+
+    def at(wire: int, stage: int) -> Wire:
+        return _wire(kernel, wire, stage - stages[wire])
+
+    cells: list[list[CellView]] = [[] for _ in range(entry, leave + 1)]
+    registers: list[list[Register]] = [[] for _ in range(entry, leave + 1)]
+    for wire, cell in enumerate(kernel.cells):
+        if isinstance(cell, Literal):
+            continue
+        here = stages[wire]
+        if not isinstance(cell, Port):
+            x = tuple(at(w, here) for w in operands(cell))
+            cells[here - entry].append(CellView(_kind(cell), cell, at(wire, here), x))
+        for stage in range(here, last[wire]):
+            kept = Register(at(wire, stage + 1).name, at(wire, stage).name, kernel.format(wire))
+            registers[stage - entry].append(kept)
+    found = (
+        StageView(entry + k, tuple(c), tuple(r))
+        for k, (c, r) in enumerate(zip(cells, registers, strict=True))
+    )
+    outputs = zip(formats, (at(w, leave) for w in kernel.outputs), strict=True)
+    ports = tuple(_wire(kernel, w, 0) for w in range(len(kernel.ports)))
+    return KernelView(name, ports, tuple(outputs), tuple(found))
+
+
+def _last_stages(kernel: Kernel, stages: Sequence[int], leave: int) -> list[int]:
+    """The last stage in which each wire is read."""
+    last = list(stages)
+    for wire, cell in enumerate(kernel.cells):
+        for operand in operands(cell):
+            last[operand] = max(last[operand], stages[wire])
+    for wire in kernel.outputs:
+        last[wire] = leave
+    return last
+
+
+def _wire(kernel: Kernel, wire: int, later: int) -> Wire:
+    """A wire some clocks after it was made."""
+    cell, (lo, hi) = kernel.cells[wire], kernel.ranges[wire]
+    if isinstance(cell, Literal):
+        return Wire(sv_literal(cell.value), kernel.format(wire), lo, hi, cell.value)
+    base = f"x{cell.index}" if isinstance(cell, Port) else f"s{wire}"
+    name = f"{base}_r{later}" if later else base
+    return Wire(name, kernel.format(wire), lo, hi, None)
+
+
+def _kind(cell: Cell) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(cell).__name__).lower()

@@ -9,13 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hlsgen.build.project import Project, project_rtl
-from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.build.synth import Synthesis, synthesise
+from hlsgen.emit.arithmetic import Arithmetic
 
 
-def synthesised(
-    project: Project, clock_ns: float | None, liberty: Path | None
-) -> Synthesis:
+def synthesised(project: Project, clock_ns: float | None, liberty: Path | None) -> Synthesis:
     """Emits and synthesises; `clock_ns` None without registers, 0 for the project's clock.
 
     Yosys may take DSPs if some layer asks for them.

@@ -6,8 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from numbers import Integral
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def solve(
     to rows; depth by Kraft's inequality; improvement by ruin and recreate (Schrimpf et al. 2000).
     """
     options = Options(max_depth, effort, seed, three_input)
-    whole, ranges = _checked(matrix, input_ranges)
+    whole, shifts, ranges = _checked(matrix, input_ranges)
     wanted = whole.copy()
     wanted[[k for k, r in enumerate(ranges) if r == (0, 0)]] = 0
     if not wanted.any():
@@ -77,14 +76,23 @@ def solve(
     least = least_depth(wanted, three_input=three_input)
     if max_depth is not None and max_depth < least:
         raise OptionError(f"max_depth must be {least} or more for this matrix, got {max_depth}")
-    path = _cache_path(wanted, ranges, options)
+    graph = _solved(wanted, ranges, options, cached)
+    outputs = tuple(
+        None if t is None else replace(t, shift=t.shift + by)
+        for t, by in zip(graph.outputs, shifts, strict=True)
+    )
+    return replace(graph, outputs=outputs)
+
+
+def _solved(matrix: Array, ranges: tuple[Range, ...], options: Options, cached: bool) -> AdderGraph:
+    path = _cache_path(matrix, ranges, options)
     kept = _read(path) if cached else None
     if kept is not None:
-        graph = _accepted(kept, wanted, ranges, options)
+        graph = _accepted(kept, matrix, ranges, options)
         if graph is not None:
             return graph
-    made = _search(wanted, ranges, options)
-    graph = _accepted(made, wanted, ranges, options)
+    made = _search(matrix, ranges, options)
+    graph = _accepted(made, matrix, ranges, options)
     if graph is None:
         raise HlsgenError("adder graphs: the search returned a graph of another matrix or depth")
     if cached:
@@ -106,7 +114,10 @@ def least_depth(matrix: Array, *, three_input: bool = False) -> int:
     return depth
 
 
-def _checked(matrix: Array, input_ranges: Sequence[Range]) -> tuple[Array, tuple[Range, ...]]:
+def _checked(
+    matrix: Array, input_ranges: Sequence[Range]
+) -> tuple[Array, list[int], tuple[Range, ...]]:
+    """The matrix without the powers of two common to a column, their exponents, and the ranges."""
     given = np.asarray(matrix)
     if given.ndim != 2 or given.shape[0] != len(input_ranges):
         raise OptionError(
@@ -117,18 +128,30 @@ def _checked(matrix: Array, input_ranges: Sequence[Range]) -> tuple[Array, tuple
     for k, (lo, hi) in enumerate(ranges):
         if lo > hi:
             raise OptionError(f"input {k} needs lo <= hi, got [{lo}, {hi}]")
-    if given.dtype.kind not in "iub" and not all(isinstance(v, Integral) for v in given.flat):
+    if given.dtype.kind not in "iub" and not all(isinstance(v, int) for v in given.flat):
         raise OptionError(f"the matrix must hold integers, got {given.dtype}")
+    columns: list[list[int]] = [[int(v) for v in column] for column in given.T.tolist()]
+    shifts = [_power_of_two(column) for column in columns]
+    columns = [[v >> by for v in c] for c, by in zip(columns, shifts, strict=True)]
     # Partial sums of signed digits stay below 5/3 of a column's magnitudes, differences of two
     # columns below twice that.
     most = max((abs(v) for r in ranges for v in r), default=0)
-    norms = [sum(abs(v) for v in column) for column in given.T.tolist()]
+    norms = [sum(abs(v) for v in column) for column in columns]
     if 4 * max(norms, default=0) * max(most, 1) >= 1 << 62:
         raise Unsupported(
             f"adder graphs: sums of up to {max(norms) * most} do not fit the search's 62 bits; "
             "split the matrix by inputs"
         )
-    return given.astype(np.int64), ranges
+    odd = np.array(columns, dtype=np.int64).reshape(given.shape[::-1])
+    return np.ascontiguousarray(odd.T), shifts, ranges
+
+
+def _power_of_two(column: Sequence[int]) -> int:
+    """The greatest s such that 2^s divides every element; 0 for zeros."""
+    bits = 0
+    for value in column:
+        bits |= value
+    return (bits & -bits).bit_length() - 1 if bits else 0
 
 
 def _accepted(

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment
 
 from hlsgen.arith.format import IntFormat
+from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.hls import tidy
 from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import Namer
@@ -19,7 +20,6 @@ from hlsgen.emit.rtl.cells import Range
 from hlsgen.emit.rtl.delays import DelayModel
 from hlsgen.emit.rtl.netlist import Bus, Element, Instance, Layer, Netlist, Operand, netlist
 from hlsgen.emit.rtl.pipeline import Schedule, least_clock, schedule
-from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.rtl.views import KernelView, kernel_view, sv_literal, sv_type
 from hlsgen.ir.hw import HwGraph, IntType
 

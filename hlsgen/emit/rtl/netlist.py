@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of, check_arithmetic
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import identifier
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Kernel, Range
-from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of, check_arithmetic
 from hlsgen.emit.rtl.units import Unit, units
 from hlsgen.emit.views import value_names
 from hlsgen.errors import HlsgenError, Unsupported
@@ -111,7 +111,8 @@ class Netlist:
 def netlist(graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic]) -> Netlist:
     """The layers of a graph; `arithmetic` as in `RtlOptions`.
 
-    Errors: OptionError for an arithmetic of a layer that has none; Unsupported where an operator has no parallel form, with its place.
+    Errors: OptionError for an arithmetic of a layer that has none; Unsupported where an operator
+    has no parallel form, with its place.
     """
     check_arithmetic(graph, arithmetic)
     top = identifier(top or graph.name, "network")

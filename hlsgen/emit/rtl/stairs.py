@@ -14,9 +14,9 @@ from hlsgen.arith.staircase import (
     Thresholds,
     TwoSlope,
 )
+from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
-from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.rtl.sums import total, weighted
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.rtl import ranks
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
 from hlsgen.emit.rtl.stairs import stair
-from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.rtl.sums import matrix, total, weighted
 from hlsgen.errors import Unsupported
 from hlsgen.ir.hw import HwOp

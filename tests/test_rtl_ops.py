@@ -119,5 +119,6 @@ def test_no_registers_where_none_are_asked_for() -> None:
 
 
 def test_text_of_one_operator(golden) -> None:
-    rtl = emit_rtl(sample_graph("linear"), RtlOptions(clock_ns=2.5))
+    options = RtlOptions(clock_ns=2.5, arithmetic={"": Arithmetic.SHIFT_ADD})
+    rtl = emit_rtl(sample_graph("linear"), options)
     golden(".sv", "\n".join(rtl.files.values()))

@@ -2,7 +2,7 @@
 //   reads linear_0_x0: 1x3x1x1 int4, -8 to 7
 //   reads linear_0_x1: 1x3x1x1 int4, -8 to 7
 //   makes linear_0_y0: 1x3x1x1 int5, -16 to 14
-//   constants: csd
+//   constants: shift-add
 
 // 3 copies, combinational
 module samples_linear_0_y0_2 (
@@ -18,7 +18,7 @@ endmodule
 //   reads linear_1_x0: 1x3x1x1 int4, -8 to 7
 //   reads linear_1_x1: 1x3x1x1 int4, -8 to 7
 //   makes linear_1_y0: 1x3x1x1 int24, -8000059 to 7000061
-//   constants: csd
+//   constants: shift-add
 
 // 1 copy, 1 clocks
 module samples_linear_1_y0_2 (
@@ -120,7 +120,7 @@ endmodule
 // Linear for samples.onnx: node 2 'linear_2' (Linear)
 //   reads linear_2_x0: 1x3x1x1 int4, -8 to 7
 //   makes linear_2_y0: 1x3x1x1 int5, -5 to 10
-//   constants: csd
+//   constants: shift-add
 
 // 3 copies, combinational
 module samples_linear_2_y0_2 (
@@ -135,7 +135,7 @@ endmodule
 //   reads linear_3_x0: 1x3x1x1 int4, -8 to 7
 //   reads linear_3_x1: 1x3x1x1 uint8, 0 to 255
 //   makes linear_3_y0: 1x3x1x1 int10, -16 to 269
-//   constants: csd
+//   constants: shift-add
 
 // 3 copies, combinational
 module samples_linear_3_y0_2 (
@@ -152,7 +152,7 @@ endmodule
 //   reads linear_4_x0: 1x3x1x1 int32, -1073741824 to 1073741824
 //   reads linear_4_x1: 1x3x1x1 int4, -8 to 7
 //   makes linear_4_y0: 1x3x1x1 int77, -37778931862957161709591 to 37778931862957161709590
-//   constants: csd
+//   constants: shift-add
 
 // 3 copies, 1 clocks
 module samples_linear_4_y0_2 (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +11,7 @@ import numpy as np
 from hlsgen.arith.adders.graph import AdderGraph, Range, Term
 from hlsgen.arith.adders.solve import solve
 from hlsgen.arith.format import IntFormat
+from hlsgen.arith.signed_digit import csd_weight
 from hlsgen.emit.jinja import wire_type
 from hlsgen.errors import OptionError
 from hlsgen.ir import field
@@ -156,4 +157,17 @@ class AdderLines:
 
 def adder_lines(op: MatMul | Conv, x: IntType) -> tuple[AdderLines, ...]:
     """Shifts and adds for each matrix of an operator."""
-    return tuple(AdderLines(solve(m.weights, m.ranges)) for m in constant_matrices(op, x))
+    return tuple(AdderLines(adder_graph(m.weights, m.ranges)) for m in constant_matrices(op, x))
+
+
+_FULL_EFFORT = 1 << 14  # signed digits of a matrix that is searched with all effort
+
+
+def adder_graph(weights: IntArray, ranges: Sequence[Range]) -> AdderGraph:
+    """The adder graph that both back-ends build a layer from.
+
+    The effort falls with the size of the matrix, so that the search of a large one takes seconds
+    to minutes, and not hours, for the last few per cent.
+    """
+    digits = sum(csd_weight(int(v)) for v in weights.flat)
+    return solve(weights, ranges, effort=min(1.0, (_FULL_EFFORT / max(digits, 1)) ** 2))

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hlsgen.arith.adders import solve
 from hlsgen.arith.signed_digit import csd_digits
-from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.arithmetic import Arithmetic, adder_graph
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
 from hlsgen.ir import field
@@ -45,7 +44,7 @@ def matrix(
     if how is not Arithmetic.SHIFT_ADD:
         return [weighted(b, wires, column, constant, how) for column, constant in pairs]
     weights = np.array(columns, dtype=object).T
-    graph = solve(field.to_int64(weights), [b.ranges[w] for w in wires])
+    graph = adder_graph(field.to_int64(weights), [b.ranges[w] for w in wires])
     nodes = list(wires)
     for adder in graph.adders:
         nodes.append(b.sum([Term(nodes[t.node], t.shift, t.negative) for t in adder]))

@@ -79,19 +79,9 @@ def build(
     from hlsgen.build.project import build as run
 
     options = build_options(
-        board,
-        io,
-        clock_ns,
-        top,
-        input_,
-        shape,
-        static_scales,
-        samples,
-        seed,
-        arithmetic,
-        csim=csim,
-        rtl=rtl,
-    )
+        board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
+        csim=csim, rtl=rtl,
+    )  # fmt: skip
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
     verification = built.verification

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to search; equal options give equal graphs, on any machine and at any load.
+    """How to search; equal options give equal graphs at any load, as no clock is read.
 
     `max_depth` bounds the adders on any way from an input to an output, None for no bound.
     `effort` scales the count of improvement steps, which grows with the matrix: 0 is one greedy

@@ -18,7 +18,7 @@ def scaled(b: Builder, wire: int, factor: int, how: Arithmetic) -> list[Term]:
     """factor * x as terms of a sum; a power of two is a shift in every arithmetic.
 
     Shifts and adds take one shifted copy of the operand for each signed digit of the factor. All
-    others write `*`: which LUTs or DSPs that becomes, the synthesis tool is told.
+    others write the same `*`, without an attribute: the synthesis tool decides.
     """
     digits = csd_digits(int(factor))
     if how is Arithmetic.SHIFT_ADD or len(digits) <= 1:

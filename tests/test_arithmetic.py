@@ -12,8 +12,9 @@ from hlsgen.arith.adders.graph import coefficients
 from hlsgen.build.gpp import FLAGS
 from hlsgen.build.project import BuildOptions, build, open_project
 from hlsgen.data import templates_dir
-from hlsgen.emit.arithmetic import Arithmetic, adder_lines, constant_matrices
+from hlsgen.emit.arithmetic import Arithmetic, adder_lines
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
+from hlsgen.emit.matrices import constant_matrices
 from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph
 from hlsgen.ops.hw.conv import Conv
@@ -58,9 +59,9 @@ def test_native_wires_give_the_same_integers(tmp_path: Path) -> None:
 def test_a_wrong_adder_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "templates"
     shutil.copytree(templates_dir(), folder)
-    path = folder / "hls/adders.j2"
+    path = folder / "hls/products.j2"
     text = path.read_text()
-    assert "y[{{ loop.index0 }}] = {{ text }}" in text
+    assert "sums[{{ loop.index0 }}] = {{ text }}" in text
     path.write_text(
         text.replace("= {{ text }};\n{% endfor %}\n}", "= {{ text }} + 1;\n{% endfor %}\n}")
     )

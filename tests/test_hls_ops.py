@@ -40,7 +40,7 @@ def test_every_operator_has_a_template_and_samples() -> None:
     ("template", "old", "new"),
     [
         ("realise.j2", "v >> {{ how.shift }}", "v >> {{ how.shift + 1 }}"),
-        ("matmul.cpp.j2", "sum + (bias_t)bias[j]", "sum"),
+        ("matmul.cpp.j2", "sums[j] + (bias_t)bias[j]", "sums[j]"),
         ("transpose.cpp.j2", "back(v)", "v"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "hlsgen"
 LEVEL = {
     "errors": 0,
+    "compiler": 1,
     "data": 1,
     "arith": 1,
     "boards": 2,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +14,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hlsgen.build.gpp import cache_dir
 from hlsgen.build.rtl_netlist import elaborate, run_netlist
 from hlsgen.build.yosys import Yosys, find_yosys
+from hlsgen.compiler import cache_dir, compiler, digest, kept, reason, run_compiler
 from hlsgen.emit.rtl.emit import Rtl
 from hlsgen.emit.rtl.harness import emit_harness
 from hlsgen.emit.vectors import pack_named, unpack
@@ -96,27 +93,24 @@ def compile_rtl(rtl: Rtl, simulator: Simulator) -> RtlSimulation:
 
     Errors: ToolMissing without a simulator or g++; HlsgenError with the tool's first error.
     """
-    compiler = os.environ.get("CXX") or "g++"
-    if shutil.which(compiler) is None:
-        raise ToolMissing(
-            f"RTL simulation needs the C++ compiler {compiler}: install g++ or set CXX"
-        )
+    program = compiler("RTL simulation")
     kind = "verilator" if isinstance(simulator, Verilator) else "cxxrtl"
     files = {**rtl.files, **emit_harness(rtl, kind)}
-    folder = cache_dir().parent / "rtl"
-    target = folder / _digest(files, (simulator.version, compiler, *FLAGS))
-    if not target.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="new-", dir=folder) as name:
+    named = (part for item in sorted(files.items()) for part in item)
+    target = cache_dir("rtl") / digest([simulator.version, program, *FLAGS, *named])
+
+    def make(fresh: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="new-", dir=fresh.parent) as name:
             work = Path(name)
             _write(work, files)
             match simulator:
                 case Verilator():
                     made = _verilate(simulator, rtl, work)
                 case Yosys():
-                    made = _cxxrtl(simulator, rtl, work, compiler)
-            made.replace(target)
-    return RtlSimulation(target, simulator.version)
+                    made = _cxxrtl(simulator, rtl, work, program)
+            made.replace(fresh)
+
+    return RtlSimulation(kept(target, "the RTL simulation", make), simulator.version)
 
 
 def run_rtl(
@@ -135,7 +129,9 @@ def run_rtl(
         try:
             source.write_bytes(pack_named(graph, graph.inputs, inputs))
         except OSError as error:
-            raise HlsgenError(f"cannot write vectors for RTL simulation: {_full(error)}") from error
+            raise HlsgenError(
+                f"cannot write vectors for RTL simulation: {reason(error)}"
+            ) from error
         data = _run(simulation, source, Path(folder) / "out.bin", count, gaps=False)
         few = min(count, _GAP_SAMPLES)
         again = _run(simulation, source, Path(folder) / "gaps.bin", few, gaps=True)
@@ -156,7 +152,7 @@ def _run(simulation: RtlSimulation, source: Path, target: Path, count: int, *, g
     return target.read_bytes()
 
 
-def _cxxrtl(yosys: Yosys, rtl: Rtl, work: Path, compiler: str) -> Path:
+def _cxxrtl(yosys: Yosys, rtl: Rtl, work: Path, program: str) -> Path:
     sources = " ".join(name for name in rtl.files)
     yosys.run(
         f"read_verilog -sv {sources}; hierarchy -check -top {rtl.top}; proc; flatten; opt_expr; "
@@ -164,7 +160,9 @@ def _cxxrtl(yosys: Yosys, rtl: Rtl, work: Path, compiler: str) -> Path:
         work,
     )
     paths = [f"-I{folder}" for folder in yosys.cxxrtl]
-    _compiled([compiler, *FLAGS, *paths, "harness.cpp", "-o", "simulation"], work)
+    run_compiler(
+        [program, *FLAGS, *paths, "harness.cpp", "-o", "simulation"], "the RTL", folder=work
+    )
     return work / "simulation"
 
 
@@ -174,16 +172,8 @@ def _verilate(verilator: Verilator, rtl: Rtl, work: Path) -> Path:
         "--x-assign", "0", "--prefix", "Vdesign", "--top-module", rtl.top, "-O3", "-CFLAGS", "-O1",
         "-o", "simulation", *rtl.files, "harness.cpp",
     ]  # fmt: skip
-    _compiled([*command, "-CFLAGS", f"-I{work}"], work)
+    run_compiler([*command, "-CFLAGS", f"-I{work}"], "the RTL", folder=work)
     return work / "obj_dir" / "simulation"
-
-
-def _compiled(command: Sequence[str], work: Path) -> None:
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = (done.stderr + done.stdout).splitlines()
-        first = [line for line in lines if re.search(r"error|No space", line, re.IGNORECASE)]
-        raise HlsgenError(f"{command[0]} could not compile the RTL: {(first or lines or ['?'])[0]}")
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
@@ -191,16 +181,4 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HlsgenError(f"cannot write the RTL: {_full(error)}") from error
-
-
-def _digest(files: Mapping[str, str], settings: Sequence[str]) -> str:
-    digest = hashlib.sha256("\0".join(settings).encode())
-    for name, text in sorted(files.items()):
-        digest.update(f"\0{name}\0{text}".encode())
-    return digest.hexdigest()[:32]
-
-
-def _full(error: OSError) -> str:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "no space left on the device" if full else str(error)
+        raise HlsgenError(f"cannot write the RTL: {reason(error)}") from error

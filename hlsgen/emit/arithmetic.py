@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from hlsgen.arith.adders.graph import AdderGraph, Range, Term
 from hlsgen.arith.adders.solve import solve
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.signed_digit import csd_weight
 from hlsgen.emit.jinja import wire_type
+from hlsgen.emit.matrices import constant_matrices
 from hlsgen.errors import OptionError
-from hlsgen.ir import field
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntArray, IntType
 from hlsgen.ops.hw.conv import Conv
@@ -54,39 +52,6 @@ def check_arithmetic(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> None:
         raise OptionError(f"--arithmetic {name}=...: {name!r} {what}; those with weights: {layers}")
 
 
-@dataclass(frozen=True, eq=False)
-class ConstantMatrix:
-    """y = x @ weights, for each x a vector of independent integers within `ranges`.
-
-    Shapes: weights (K, M), ranges K.
-    """
-
-    weights: IntArray
-    ranges: tuple[Range, ...]
-
-
-def constant_matrices(op: MatMul | Conv, x: IntType) -> tuple[ConstantMatrix, ...]:
-    """What an operator multiplies each of its vectors or windows by: one matrix a group.
-
-    A window is laid out channel by channel, the taps of one channel side by side.
-    """
-    match op:
-        case MatMul(weights=weights):
-            axis = len(x.shape) - 1
-            lo, hi = (field.expand(v, x.shape, [axis]) for v in (x.lo, x.hi))
-            other = tuple(range(axis))
-            return (ConstantMatrix(weights, _ranges(lo.min(axis=other), hi.max(axis=other))),)
-        case Conv(weights=weights, group=group):
-            taps = int(np.prod(weights.shape[2:]))
-            lo, hi = (np.repeat(v, taps).reshape(group, -1) for v in op.channel_bounds(x))
-            rows = weights.reshape(group, weights.shape[0] // group, -1)
-            return tuple(ConstantMatrix(rows[g].T, _ranges(lo[g], hi[g])) for g in range(group))
-
-
-def _ranges(lo: IntArray, hi: IntArray) -> tuple[Range, ...]:
-    return tuple((int(a), int(b)) for a, b in zip(lo.reshape(-1), hi.reshape(-1), strict=True))
-
-
 @dataclass(frozen=True, slots=True)
 class Wire:
     """An adder as C++: its name, type, `add` or `sub`, and expression."""
@@ -105,7 +70,7 @@ class AdderLines:
 
     @property
     def inputs(self) -> int:
-        """Elements of x; node k below is x[k], the others are t0, t1, ..."""
+        """Elements of v; node k below is v[k], the others are t0, t1, ..."""
         return len(self.graph.inputs)
 
     @property
@@ -134,7 +99,7 @@ class AdderLines:
         )
 
     def _name(self, node: int) -> str:
-        return f"x[{node}]" if node < self.inputs else f"t{node - self.inputs}"
+        return f"v[{node}]" if node < self.inputs else f"t{node - self.inputs}"
 
     def _output(self, term: Term) -> str:
         lo, hi = (v << term.shift for v in self.graph.ranges[term.node])

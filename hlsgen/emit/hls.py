@@ -12,14 +12,22 @@ from typing import Any
 
 import numpy as np
 
+from hlsgen.arith.format import IntFormat
 from hlsgen.arith.staircase import Realisation
 from hlsgen.emit import indexing, numbers
-from hlsgen.emit.arithmetic import Arithmetic, adder_lines, arithmetic_of, check_arithmetic
+from hlsgen.emit.arithmetic import (
+    AdderLines,
+    Arithmetic,
+    adder_lines,
+    arithmetic_of,
+    check_arithmetic,
+)
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
-from hlsgen.emit.jinja import environment
+from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.names import identifier
-from hlsgen.emit.streaming import fields
+from hlsgen.emit.streaming import Way, fields, way
 from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
+from hlsgen.emit.sums import Sums, operator_sums
 from hlsgen.emit.tables import Tables
 from hlsgen.emit.views import Operator, Value, operators, value_names
 from hlsgen.errors import OptionError
@@ -61,8 +69,12 @@ class HlsOptions:
 
 def emit_hls(graph: HwGraph, options: HlsOptions) -> dict[str, str | bytes]:
     """The files of the project below its folder; nothing is written."""
+    return design_files(design_of(graph, options), options)
+
+
+def design_files(design: Design, options: HlsOptions) -> dict[str, str | bytes]:
+    """The sources, test bench and scripts of a design."""
     env = environment(options.templates)
-    design = _design(graph, options)
     files: dict[str, str | bytes] = {}
     layers: list[str] = []
     for operator in design.operators:
@@ -109,12 +121,14 @@ class Design:
     values: tuple[Value, ...]
     names: Mapping[str, str]
     sources: Mapping[str, str]
+    sums: Mapping[str, Sums | None]
     io: Io
     plan: StreamPlan
     arithmetic: Mapping[str, Arithmetic]
 
 
-def _design(graph: HwGraph, options: HlsOptions) -> Design:
+def design_of(graph: HwGraph, options: HlsOptions) -> Design:
+    """Everything about a design that its options leave open, decided."""
     check_folding(graph, options.folding)
     check_arithmetic(graph, options.arithmetic)
     top = identifier(options.top or graph.name, "network")
@@ -146,10 +160,17 @@ def _design(graph: HwGraph, options: HlsOptions) -> Design:
         values=made[len(inputs) :],
         names=names.values,
         sources={v: str(node.loc) for node in graph.nodes for v in node.outputs},
+        sums={o.function: operator_sums(o, _way(o, options.io)) for o in found},
         io=options.io,
         plan=stream_plan(inputs, outputs, found, made),
         arithmetic=options.arithmetic,
     )
+
+
+def _way(operator: Operator, io: Io) -> Way | None:
+    """How an operator streams, if it does."""
+    x, y = (tuple(v.type for v in side) for side in (operator.x, operator.y))
+    return way(operator.node.op, x, y) if io is Io.STREAM else None
 
 
 def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, dict[str, str]]:
@@ -163,7 +184,6 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
         "x": operator.x,
         "y": operator.y,
         "io": design.io.value,
-        "acc": numbers.accumulator(op, *types),
         "rom": tables.rom,
         "names": indexing.axis_loops,
         "vars": indexing.axis_vars,
@@ -178,26 +198,46 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
         "fields": fields(op),
         "streamed": False,
     }
-    context |= numbers.numbers(op, *types) | _places(operator) | _products(operator, design)
+    context |= numbers.numbers(op, *types) | _places(operator)
+    context |= _sums(design.sums[operator.function])
+    context |= _products(operator, design, context)
     if design.io is Io.STREAM:
         context |= stream_numbers(operator)
     text = env.get_template(f"hls/{operator.kind}.cpp.j2").render(context)
     return tidy(text), tables.files
 
 
-def _products(operator: Operator, design: Design) -> dict[str, Any]:
+def _sums(found: Sums | None) -> dict[str, Any]:
+    """Formats of an operator's sums; None for one that adds nothing up."""
+    if found is None:
+        return {"acc": None, "tree": None}
+    ranges = {"term_t": found.term, "sum_t": found.total, "acc": found.accumulated}
+    formats = {name: IntFormat.of_range(*r) for name, r in ranges.items()}
+    return formats | {"tree": found.tree}
+
+
+def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) -> dict[str, Any]:
     """How the products with constant weights are made."""
-    how, op = arithmetic_of(design.arithmetic, operator.node), operator.node.op
-    found: dict[str, Any] = {"arithmetic": how.value, "adders": ()}
-    if how is Arithmetic.SHIFT_ADD and isinstance(op, MatMul | Conv):
+    op = operator.node.op
+    if not isinstance(op, MatMul | Conv):
+        return {}
+    how = arithmetic_of(design.arithmetic, operator.node)
+    adders: tuple[AdderLines, ...] = ()
+    if how is Arithmetic.SHIFT_ADD:
         if design.io is Io.STREAM:
             raise OptionError(
                 "shift-add needs all weights at once, and a stream folds them: "
                 "give --io parallel, or another --arithmetic for this layer",
                 operator.node.loc,
             )
-        found["adders"] = adder_lines(op, operator.x[0].type)
-    return found
+        adders = adder_lines(op, operator.x[0].type)
+    of = wire_type if adders else cpp_type
+    return {
+        "arithmetic": how.value,
+        "adders": adders,
+        "vector_t": of(formats["operand_t"]),
+        "sums_t": of(formats["sum_t"]),
+    }
 
 
 def _places(operator: Operator) -> dict[str, Any]:

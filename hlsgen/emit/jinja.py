@@ -120,6 +120,7 @@ def environment(folder: Path | None = None) -> Environment:
         "wire": wire_type,
         "lit": literal,
         "typed": typed,
+        "number_lines": number_lines,
         "comment": comment,
         "cstr": c_string,
         "tclstr": tcl_string,

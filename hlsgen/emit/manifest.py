@@ -8,8 +8,9 @@ import numpy as np
 
 import hlsgen
 from hlsgen.arith.format import IntFormat
-from hlsgen.emit.hls import HlsOptions
+from hlsgen.emit.hls import Design, HlsOptions
 from hlsgen.emit.names import identifier
+from hlsgen.emit.sums import Range, Sums
 from hlsgen.emit.views import value_names
 from hlsgen.expr import constant
 from hlsgen.expr.affine import peel
@@ -131,8 +132,8 @@ def _affine_codes(e: Expr) -> dict[str, Any]:
     return {"scale": 1.0, "zero_point": 0} if isinstance(e, Source) else {}
 
 
-def proof(network: Network) -> dict[str, Any]:
-    """Exact ranges of every value and partial sum, and how each staircase was checked.
+def proof(network: Network, design: Design) -> dict[str, Any]:
+    """Exact ranges of every value and adder, and how each staircase was checked.
 
     Together they are the proof that no operation overflows and that no rounding differs from the
     model's: ranges follow from the weights and the real input ranges by integer interval
@@ -143,7 +144,10 @@ def proof(network: Network) -> dict[str, Any]:
         "format": FORMAT,
         "model_sha256": network.model.sha256,
         "inputs": {n: _range(graph.types[n]) for n in graph.inputs},
-        "layers": [_layer(node, graph.types) for node in graph.nodes],
+        "layers": [
+            _layer(operator.node, graph.types, design.sums[operator.function])
+            for operator in design.operators
+        ],
     }
 
 
@@ -151,20 +155,15 @@ def _range(t: IntType) -> dict[str, Any]:
     return {"shape": list(t.shape), "range": [t.min, t.max], "format": str(t.format)}
 
 
-def _layer(node: Node[HwOp], types: Any) -> dict[str, Any]:
-    inputs = [types[name] for name in node.inputs]
+def _layer(node: Node[HwOp], types: Any, sums: Sums | None) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "operator": type(node.op).__name__,
         "for": str(node.loc),
         "inputs": list(node.inputs),
         "outputs": {name: _range(types[name]) for name in node.outputs},
     }
-    partial = node.op.partial_bounds(*inputs)
-    if partial is not None:
-        entry["partial_sums"] = {
-            "range": list(partial),
-            "format": str(IntFormat.of_range(*partial)),
-        }
+    if sums is not None:
+        entry["sums"] = _adders(sums)
     if isinstance(node.op, Staircase):
         entry["staircase"] = {
             "realisation": node.op.realisation.text(),
@@ -174,3 +173,16 @@ def _layer(node: Node[HwOp], types: Any) -> dict[str, Any]:
             "checked": "at both ends of the range and on both sides of every step",
         }
     return entry
+
+
+def _adders(sums: Sums) -> dict[str, Any]:
+    """Terms, adder tree (a node, its left half, its right half) and accumulator."""
+    found: dict[str, Any] = {"term": _span(sums.term), "accumulator": _span(sums.accumulated)}
+    if sums.tree is not None:
+        found["tree"] = {"terms": sums.tree.terms, "nodes": [_span(r) for r in sums.tree.ranges]}
+    return found
+
+
+def _span(of: Range) -> str:
+    """A range and the format that holds it, on one line."""
+    return f"{of[0]} to {of[1]}, {IntFormat.of_range(*of)}"

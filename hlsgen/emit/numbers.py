@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,40 +23,9 @@ from hlsgen.ops.hw.extremum import Extremum
 from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.matmul_streams import MatMulStreams
 from hlsgen.ops.hw.product import Product
-from hlsgen.ops.hw.reduce import Reduce, Reduction
 from hlsgen.ops.hw.sum_pool import SumPool
 
 Range = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Formats of a sum of many terms: of a term, and of the widest partial sum."""
-
-    term: IntFormat
-    total: IntFormat
-
-    @classmethod
-    def of(cls, term: Range, total: Range) -> Sum:
-        """Both formats of one signedness, as an adder tree wants them."""
-        signed = min(*term, *total) < 0
-        term_fmt, total_fmt = (_format(min(lo, 0), max(hi, 0), signed) for lo, hi in (term, total))
-        return cls(term_fmt, total_fmt)
-
-    def tree(self, count: int) -> str:
-        """The C++ class that adds `count` terms."""
-        signed = "true" if self.term.signed else "false"
-        return f"sum_tree<{count}, {self.term.width}, {signed}, {self.total.width}>"
-
-
-def _format(lo: int, hi: int, signed: bool) -> IntFormat:
-    fmt = IntFormat.of_range(lo, hi)
-    return IntFormat(fmt.width + 1, True) if signed and not fmt.signed else fmt
-
-
-def _corners(a: Range, b: Range) -> Range:
-    products = [x * y for x in a for y in b]
-    return min(products), max(products)
 
 
 def _bounds(x: IntType) -> Range:
@@ -71,12 +40,6 @@ def _joint(*ranges: Range) -> IntFormat:
     return IntFormat.of_range(min(r[0] for r in ranges), max(r[1] for r in ranges))
 
 
-def accumulator(op: HwOp, *types: IntType) -> IntFormat | None:
-    """The format of every partial sum, or None where nothing is accumulated."""
-    bounds = op.partial_bounds(*types)
-    return None if bounds is None else IntFormat.of_range(*bounds)
-
-
 def numbers(op: HwOp, *types: IntType) -> dict[str, object]:
     """What a template needs to know beyond the operator and its types."""
     match op:
@@ -88,17 +51,8 @@ def numbers(op: HwOp, *types: IntType) -> dict[str, object]:
             return _weighted(op, types[0])
         case SumPool():
             return _pooled(op, types[0])
-        case Product():
+        case Product() | MatMulStreams():
             return _pair(op.zeros, types)
-        case MatMulStreams():
-            pair = _pair(op.zeros, types)
-            total = op.partial_bounds(*types)
-            term = _corners(_shifted(types[0], op.zeros[0]), _shifted(types[1], op.zeros[1]))
-            return pair | _sum(Sum.of(term, total))
-        case Reduce(kind=Reduction.SUM):
-            total = op.partial_bounds(*types)
-            assert total is not None
-            return _sum(Sum.of(_bounds(types[0]), total))
         case _:
             return {}
 
@@ -107,37 +61,24 @@ def _ends(values: np.ndarray) -> Range:
     return int(values.min()), int(values.max())
 
 
-def _sum(formats: Sum) -> dict[str, object]:
-    return {"product_t": formats.term, "sum_t": formats.total, "tree": formats.tree}
-
-
 def _pair(zeros: tuple[int, int], types: tuple[IntType, ...]) -> dict[str, object]:
     a, b = (_shifted(t, z) for t, z in zip(types, zeros, strict=True))
     return {"a_t": _joint(a), "b_t": _joint(b)}
 
 
 def _weighted(op: Conv | MatMul, x: IntType) -> dict[str, object]:
-    """Products, their tree (the bias comes last) and the operand with its border."""
-    operand = _bounds(x)
-    pad = op.pad_value if isinstance(op, Conv) and op.window.padded else None
-    if pad is not None:
-        operand = min(operand[0], pad), max(operand[1], pad)
-    bare = replace(op, bias=np.zeros_like(op.bias))
-    term = _corners(operand, _ends(op.weights))
-    taps = int(np.prod(op.weights.shape[1:])) if isinstance(op, Conv) else op.weights.shape[0]
-    border = x.min if pad is None else pad
-    return _sum(Sum.of(term, bare.partial_bounds(x))) | {
-        "operand_t": _joint(operand),
-        "pad_value": border,
-        "taps": taps,
+    """The operand with its border."""
+    padded = isinstance(op, Conv) and op.window.padded
+    pad = op.pad_value if isinstance(op, Conv) and padded else x.min
+    return {
+        "operand_t": _joint(_bounds(x), (pad, pad)),
+        "pad_value": pad,
     }
 
 
 def _pooled(op: SumPool, x: IntType) -> dict[str, object]:
-    pad = op.pad_value if op.window.padded else x.min
-    term = min(x.min, pad), max(x.max, pad)
-    return _sum(Sum.of(term, op.partial_bounds(x))) | {
-        "pad_value": pad,
+    return {
+        "pad_value": op.pad_value if op.window.padded else x.min,
         "taps": int(np.prod(op.window.kernel)),
     }
 

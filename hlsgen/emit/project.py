@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from hlsgen.emit.cosim import emit_cosim
-from hlsgen.emit.hls import HlsOptions, emit_hls
+from hlsgen.emit.hls import HlsOptions, design_files, design_of
 from hlsgen.emit.manifest import manifest, proof
 from hlsgen.expr.network import Network
 
@@ -16,9 +16,10 @@ def emit(
 ) -> dict[str, str | bytes]:
     """The HLS sources and scripts, the stand-alone co-simulation model, manifest and proof."""
     options = options or HlsOptions()
-    files = emit_hls(network.graph, options) | emit_cosim(network, options.templates)
+    design = design_of(network.graph, options)
+    files = design_files(design, options) | emit_cosim(network, options.templates)
     files["project.json"] = as_json(manifest(network, options, board))
-    files["proof.json"] = as_json(proof(network))
+    files["proof.json"] = as_json(proof(network, design))
     return files
 
 

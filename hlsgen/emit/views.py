@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hlsgen.emit.folding import Folding
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import Namer, unique_names
-from hlsgen.emit.numbers import accumulator
 from hlsgen.emit.streaming import channels
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntType
@@ -145,9 +144,6 @@ def operators(
 
 def _notes(op: HwOp, x: tuple[Value, ...], y: tuple[Value, ...]) -> tuple[str, ...]:
     lines = [f"{v.local} = {v.note}" for v in x + y]
-    wide = accumulator(op, *(v.type for v in x))
-    if wide is not None:
-        lines.append(f"partial sums: {wide}")
     if isinstance(op, Staircase):
         lines.append(f"as {op.realisation.text()}")
     return tuple(map(comment, lines))

@@ -7,13 +7,7 @@ that large networks compile as fast as small ones and retrained ones need no com
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import platform
 import re
-import shutil
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -24,6 +18,15 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from hlsgen.compiler import (
+    cache_dir,
+    compiler,
+    compiler_version,
+    digest,
+    kept,
+    processor,
+    run_compiler,
+)
 from hlsgen.data import templates_dir
 from hlsgen.errors import HlsgenError, OptionError, ToolMissing, Unsupported
 from hlsgen.ir.hw import HwGraph
@@ -41,39 +44,14 @@ FLAGS = (
 )  # fmt: skip
 
 
-def cache_dir() -> Path:
-    """Where compiled networks are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "hlsgen" / "native"
-
-
-def compiler() -> str:
-    """The C++ compiler. Errors: ToolMissing where there is none."""
-    name = os.environ.get("CXX") or "g++"
-    found = shutil.which(name)
-    if found is None:
-        raise ToolMissing(
-            f"native simulation needs a C++ compiler: install g++ or set CXX ({name})"
-        )
-    return found
-
-
-@cache
-def _cpu() -> str:
-    """What -march=native depends on."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or platform.machine()
-    lines = re.findall(r"(?m)^(?:flags|model name|Features|CPU part)\s*:.*$", text)
-    return "\n".join(sorted(set(lines)))
+WHAT = "native simulation"
 
 
 def machine() -> Machine:
     """Vectors of this processor."""
-    if re.search(r"\bavx512f\b", _cpu()):
+    if re.search(r"\bavx512f\b", processor()):
         return Machine(64, 24)
-    return Machine(32, 12) if re.search(r"\bavx2?\b", _cpu()) else Machine(16, 12)
+    return Machine(32, 12) if re.search(r"\bavx2?\b", processor()) else Machine(16, 12)
 
 
 @cache
@@ -97,49 +75,19 @@ def compile_native(text: str) -> Path:
 
     Errors: ToolMissing without a compiler; HlsgenError with the compiler's first error.
     """
-    command = [compiler(), *FLAGS]
-    key = "\0".join((*command, _version(command[0]), _cpu(), text))
-    folder = cache_dir()
-    target = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
-    if target.is_file():
-        return target
-    fresh = _fresh(folder)
-    try:
-        done = subprocess.run(
-            [*command, "-x", "c++", "-", "-o", str(fresh)],
-            input=text, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            lines = [s for s in done.stderr.splitlines() if "error" in s] or ["no message"]
-            raise HlsgenError(f"g++ could not compile the native simulation: {lines[0]}")
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return target
+    command = [compiler(WHAT), *FLAGS]
+    key = digest([*command, compiler_version(command[0]), processor(), text])
 
+    def make(target: Path) -> None:
+        run_compiler([*command, "-x", "c++", "-", "-o", target], f"the {WHAT}", text=text)
 
-def _fresh(folder: Path) -> Path:
-    """An empty file of a name of its own beside the finished ones."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix="new-", suffix=".so")
-    except OSError as error:
-        reason = f"{folder}: {error.strerror}"
-        raise HlsgenError(f"cannot keep the native simulation in {reason}") from error
-    os.close(handle)
-    return Path(name)
-
-
-@cache
-def _version(path: str) -> str:
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.partition("\n")[0]
+    return kept(cache_dir("native") / f"{key}.so", f"the {WHAT}", make)
 
 
 def unavailable(graph: HwGraph) -> str | None:
     """Why the native engine cannot run this graph here, or None."""
     try:
-        compiler()
+        compiler(WHAT)
         program(graph, machine())
     except (ToolMissing, Unsupported) as error:
         return error.message
@@ -153,7 +101,7 @@ class NativeEngine:
     """
 
     def __init__(self, graph: HwGraph) -> None:
-        compiler()
+        compiler(WHAT)
         self.graph = graph
         self.program = program(graph, machine())
         self._call = _loaded(compile_native(source(self.program))).hlsgen_run

@@ -29,7 +29,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs of one test do not reach another; the compiled core is kept, being the same."""
     for wide in (False, True):
         native._loaded(wide)
-    monkeypatch.setattr(native, "cache_dir", lambda: tmp_path / "adders")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
 def reference_width(values: list[int]) -> int:

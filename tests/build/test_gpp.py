@@ -11,7 +11,8 @@ import pytest
 from hls_graphs import mlp, stimuli, write
 
 from hlsgen.build import headers
-from hlsgen.build.gpp import cache_dir, compile_csim, run_csim
+from hlsgen.build.gpp import compile_csim, run_csim
+from hlsgen.compiler import cache_dir
 from hlsgen.emit.hls import HlsOptions, emit_hls
 from hlsgen.errors import HlsgenError, ToolMissing, VerificationFailed
 
@@ -45,17 +46,17 @@ def test_vendor_headers_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_compiler_error_is_shown_and_nothing_is_left(project: Path) -> None:
     source = project / "src" / "mlp.cpp"
     source.write_text(source.read_text() + "\nint broken = nonsense;\n")
-    before = set(cache_dir().glob("*")) if cache_dir().is_dir() else set()
+    before = set(cache_dir("csim").glob("*")) if cache_dir("csim").is_dir() else set()
     with pytest.raises(HlsgenError, match=r"mlp\.cpp:\d+:\d+: error: .nonsense. was not declared"):
         compile_csim(project)
-    assert set(cache_dir().glob("*")) == before
+    assert set(cache_dir("csim").glob("*")) == before
 
 
 def test_many_at_once(project: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         found = set(pool.map(lambda _: compile_csim(project), range(3)))
     assert len(found) == 1
-    assert not list(cache_dir().glob("new-*"))
+    assert not list(cache_dir("csim").glob("new-*"))
 
 
 def test_a_crash_is_not_a_result(project: Path, tmp_path: Path) -> None:

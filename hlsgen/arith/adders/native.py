@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.errors import HlsgenError, ToolMissing
+from hlsgen.compiler import cache_dir, compiler, compiler_version, kept, processor, run_compiler
+from hlsgen.compiler import digest as file_digest
+from hlsgen.errors import HlsgenError
 
 Array = NDArray[Any]
 
@@ -29,10 +27,8 @@ _FLAGS = (
 _INT64 = ctypes.POINTER(ctypes.c_int64)
 
 
-def cache_dir() -> Path:
-    """Where the compiled core and finished graphs are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "hlsgen" / "adders"
+KIND = "adders"  # of the cache: the compiled core and finished graphs
+WHAT = "the search for adder graphs"
 
 
 @cache
@@ -78,36 +74,11 @@ def _loaded(wide: bool) -> ctypes.CDLL:
 
 def _compiled(wide: bool) -> Path:
     """The shared object: compiled once for each source, compiler and kind of processor."""
-    name = os.environ.get("CXX") or "g++"
-    compiler = shutil.which(name)
-    if compiler is None:
-        raise ToolMissing(f"adder graphs need a C++ compiler: install g++ or set CXX ({name})")
-    # The predefined macros name the compiler's version and what -march=native found.
-    macros = _run([compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull])
+    program = compiler(WHAT)
     define = f"-DCOEFFICIENT=int{64 if wide else 32}_t"
-    key = hashlib.sha256(f"{digest()}\0{define}\0{macros}".encode()).hexdigest()[:32]
-    target = cache_dir() / f"{key}.so"
-    if target.is_file():
-        return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, path = tempfile.mkstemp(dir=target.parent, prefix="new-", suffix=".so")
-    except OSError as error:
-        reason = f"{target.parent}: {error.strerror}"
-        raise HlsgenError(f"cannot keep the adder-graph search in {reason}") from error
-    os.close(handle)
-    fresh = Path(path)
-    try:
-        _run([compiler, *_FLAGS, define, str(_SOURCES / "core.cpp"), "-o", path])
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return target
+    key = file_digest([digest(), define, compiler_version(program), processor()])
 
+    def make(target: Path) -> None:
+        run_compiler([program, *_FLAGS, define, _SOURCES / "core.cpp", "-o", target], WHAT)
 
-def _run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [s for s in done.stderr.splitlines() if "error" in s] or ["no message"]
-        raise HlsgenError(f"{command[0]} could not compile the adder-graph search: {lines[0]}")
-    return done.stdout
+    return kept(cache_dir(KIND) / f"{key}.so", WHAT, make)

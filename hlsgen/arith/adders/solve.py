@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hlsgen.arith.adders import native
 from hlsgen.arith.adders.graph import Adder, AdderGraph, Range, Term, coefficients
 from hlsgen.arith.signed_digit import csd_weight
+from hlsgen.compiler import cache_dir
 from hlsgen.errors import HlsgenError, OptionError, Unsupported
 
 Array = NDArray[Any]
@@ -248,7 +249,7 @@ def _search_block(part: Array, ranges: tuple[Range, ...], options: Options) -> A
 def _cache_path(matrix: Array, ranges: tuple[Range, ...], options: Options) -> Path:
     key = f"{native.digest()}\0{matrix.shape}\0{ranges}\0{options}\0".encode()
     name = hashlib.sha256(key + matrix.tobytes()).hexdigest()[:40]
-    return native.cache_dir() / f"{name}.npy"
+    return cache_dir(native.KIND) / f"{name}.npy"
 
 
 def _read(path: Path) -> Array | None:

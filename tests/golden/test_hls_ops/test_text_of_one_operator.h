@@ -2,7 +2,7 @@
 //   x0 = linear_0_x0: 1x3x2x4 int4, -8 to 7
 //   x1 = linear_0_x1: 1x3x2x4 int4, -8 to 7
 //   y0 = linear_0_y0: 1x3x2x4 int5, -16 to 14
-//   partial sums: int5
+//   sums: int5, of terms int4
 static void n000_linear_0_y0(const ap_int<4> x0[24], const ap_int<4> x1[24], ap_int<5> y0[24]) {
 #pragma HLS PIPELINE II=1
 #pragma HLS ARRAY_PARTITION variable=x0 complete dim=0

@@ -212,9 +212,9 @@ def test_the_cache_returns_what_was_found_and_ignores_damage(tmp_path: Path) -> 
     matrix = np.random.default_rng(3).integers(-7, 8, (6, 6))
     ranges = [INT8] * 5 + [(0, 0)]
     fresh = solve(matrix, ranges, effort=0.1, cached=False)
-    assert not list((tmp_path / "adders").glob("*.npy"))
+    assert not list((tmp_path / "hlsgen" / "adders").glob("*.npy"))
     assert solve(matrix, ranges, effort=0.1) == fresh
-    (entry,) = (tmp_path / "adders").glob("*.npy")
+    (entry,) = (tmp_path / "hlsgen" / "adders").glob("*.npy")
     assert solve(matrix, ranges, effort=0.1) == fresh
     whole = np.load(entry)
     other = whole.copy()

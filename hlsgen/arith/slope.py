@@ -74,12 +74,13 @@ class Points:
 
 
 def points(
-    stack: Stack, qlo: int, qhi: int, window: Window | None = None, early: int = 0
+    stack: Stack, qlo: int, qhi: int, window: Window | None = None, early: int = 0, slack: int = 0
 ) -> Points:
     """What the line of each row must meet; rows rise and have a step.
 
     End points count only where the clip to [qlo, qhi] does not decide. With `early` = 1 the line
-    may stay one code below: x * t + y >= c(t) - 1.
+    may stay one code below: x * t + y >= c(t) - 1. With `slack` it may be that many codes off on
+    either side, but not beyond the codes at the ends.
     """
     every = np.arange(stack.t.shape[1], dtype=np.int64)
     origin, end = stack.t[:, :1], stack.count[:, None] - 1
@@ -91,9 +92,10 @@ def points(
     first, final = stack.codes[:, :1], stack.codes[:, -1:]
     low, high = first - early > qlo, final < qhi
     lt = np.concatenate((np.where(low, lo, t[:, :1]), t), axis=1)
-    lk = np.concatenate((np.where(low, first, after[:, :1]), after), axis=1) - early
+    least, most = after - slack, before + 1 + slack
+    lk = np.concatenate((np.where(low, first, least[:, :1]), least), axis=1) - early
     ut = np.concatenate((t - 1, np.where(high, hi, t[:, -1:] - 1)), axis=1)
-    uk = np.concatenate((before + 1, np.where(high, final + 1, before[:, -1:] + 1)), axis=1)
+    uk = np.concatenate((most, np.where(high, final + 1, most[:, -1:])), axis=1)
     level = after[:, :1]
     if window is not None:
         lk, uk, level = window.height(lk), window.height(uk), window.height(level)
@@ -242,10 +244,13 @@ def fit_lines(p: Points, slopes: Slopes) -> Lines:
     return Lines(tuple(m), tuple(b), shift)
 
 
-def fit_affine(rows: Sequence[Steps], qlo: int, qhi: int, early: int = 0) -> Affine | None:
+def fit_affine(
+    rows: Sequence[Steps], qlo: int, qhi: int, early: int = 0, slack: int = 0
+) -> Affine | None:
     """The rows as one multiply-add-shift of common shift, convergent if ties demand it.
 
-    None if some row has no such form. With `early` = 1 a code may be one too low.
+    None if some row has no such form. With `early` = 1 a code may be one too low, with `slack` it
+    may be that many too low or too high; either leaves out the convergent form.
     """
     signs = [row.monotone for row in rows]
     if 0 in signs:
@@ -255,13 +260,13 @@ def fit_affine(rows: Sequence[Steps], qlo: int, qhi: int, early: int = 0) -> Aff
         return _affine(rows, signs, moving, Lines((), (), 0), None, qlo, qhi)
     stack = Stack.of([rows[i] if signs[i] > 0 else rows[i].mirrored() for i in moving])
     hard = int(stack.count.argmax())
-    if _beginning_fits(stack, hard, 256, qlo, qhi, early):
-        plain = points(stack, qlo, qhi, early=early)
+    if _beginning_fits(stack, hard, 256, qlo, qhi, early, slack):
+        plain = points(stack, qlo, qhi, early=early, slack=slack)
         slopes = slope_intervals(plain)
         if slopes.found.all():
             return _affine(rows, signs, moving, fit_lines(plain, slopes), None, qlo, qhi)
         hard = int(slopes.found.argmin())
-    if early:
+    if early or slack:
         return None
     for offset in (0, 1):
         fitted = _fit_window(stack, qlo, qhi, offset, hard)
@@ -310,10 +315,12 @@ def _beginning(stack: Stack, row: int, steps: int, qlo: int, qhi: int, offset: i
     return Row(p.lt[0], p.lk[0], l_odd, p.ut[0], p.uk[0], u_odd, 4 * p.bound)
 
 
-def _beginning_fits(stack: Stack, row: int, steps: int, qlo: int, qhi: int, early: int = 0) -> bool:
+def _beginning_fits(
+    stack: Stack, row: int, steps: int, qlo: int, qhi: int, early: int, slack: int
+) -> bool:
     """Whether one row has a line up to the first of the steps left out; if not, it has none."""
     part = _part(stack, row, steps)
-    return bool(slope_intervals(points(part, qlo, qhi, early=early)).found[0])
+    return bool(slope_intervals(points(part, qlo, qhi, early=early, slack=slack)).found[0])
 
 
 def _narrower(

@@ -50,12 +50,13 @@ DEFAULT_BOARD = "ultra96v2"
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """How a project is made; nothing here changes a result bit.
+    """How a project is made; only `approximate` changes a result bit.
 
     `inputs` declares formats of network inputs, `shapes` fixes free dimensions, `static_scales`
     replaces scales and zero points that the file computes at run time; `clock_ns` 0 takes the
     board's; `arithmetic` says by layer how products with weights are made, "" for all others;
-    `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog.
+    `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog; `approximate`
+    is how many codes a requantisation may be off where that saves adders.
     """
 
     board: str = DEFAULT_BOARD
@@ -70,6 +71,7 @@ class BuildOptions:
     seed: int = 0
     csim: bool = True
     rtl: bool = False
+    approximate: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ def load_network(
     observe("lowering", 0.0)
     return lower(
         read,
-        LowerOptions(options.inputs, _spreads(read, arrays or {})),
+        LowerOptions(options.inputs, _spreads(read, arrays or {}), options.approximate),
         lambda done, count: observe("lowering", done / max(count, 1)),
     )
 
@@ -263,6 +265,7 @@ def _finish(folder: Path, verification: Verification, options: BuildOptions) -> 
         "inputs": {name: str(how) for name, how in options.inputs.items()},
         "shapes": {name: list(shape) for name, shape in options.shapes.items()},
         "arithmetic": {name: how.value for name, how in options.arithmetic.items()},
+        "approximate": options.approximate,
     }
     _write(folder, {MARKER: as_json(content)})
 
@@ -309,6 +312,7 @@ def open_project(folder: Path) -> Project:
         shapes={n: tuple(s) for n, s in recorded.get("shapes", {}).items()},
         static_scales=_scales(folder / SCALES),
         arithmetic={n: Arithmetic(a) for n, a in recorded.get("arithmetic", {}).items()},
+        approximate=recorded.get("approximate", 0),
     )
     return Project(folder, load_network(folder / "model.onnx", options), options)
 

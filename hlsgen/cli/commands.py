@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError
 import hlsgen
 from hlsgen.cli.given import build_options, engine_of, opened, split_inputs
 from hlsgen.cli.parameters import (
+    Approximate,
     Arithmetic,
     BoardName,
     Clock,
@@ -64,6 +65,7 @@ def build(
     board: BoardName = "ultra96v2",
     io: Io = "parallel",
     arithmetic: Arithmetic = None,
+    approximate: Approximate = 0,
     clock_ns: Clock = 0.0,
     top: Top = "",
     input_: Formats = None,
@@ -80,7 +82,7 @@ def build(
 
     options = build_options(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
-        csim=csim, rtl=rtl,
+        csim=csim, rtl=rtl, approximate=approximate,
     )  # fmt: skip
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -112,6 +114,7 @@ def simulate(
     engine: Engine = "python",
     io: Io = "parallel",
     arithmetic: Arithmetic = None,
+    approximate: Approximate = 0,
     shape: Shapes = None,
     static_scales: Scales = None,
     json_: Json = False,
@@ -124,7 +127,7 @@ def simulate(
     if len(files) != 1:
         raise OptionError("simulate needs --input X.npz, one file")
     arrays = load_arrays(files[0])
-    project = opened(model, formats, shape, static_scales, io, arithmetic, arrays)
+    project = opened(model, formats, shape, static_scales, io, arithmetic, arrays, approximate)
     network = project.network
     feeds = feeds_of(network, arrays)
     codes = engine_of(engine, project)(input_codes(network, feeds))
@@ -149,6 +152,7 @@ def verify(
     engine: Engine = "python",
     io: Io = "parallel",
     arithmetic: Arithmetic = None,
+    approximate: Approximate = 0,
     shape: Shapes = None,
     static_scales: Scales = None,
     json_: JsonFile = None,
@@ -162,7 +166,7 @@ def verify(
 
     files, formats = split_inputs(input_)
     arrays = load_arrays(files[0]) if files else None
-    project = opened(model, formats, shape, static_scales, io, arithmetic, arrays)
+    project = opened(model, formats, shape, static_scales, io, arithmetic, arrays, approximate)
     network = project.network
     feeds = random_feeds(network, samples, seed) if arrays is None else feeds_of(network, arrays)
     expected = None if expect is None else load_arrays(expect)
@@ -216,6 +220,7 @@ def synth(
     clock_ns: Clock = 0.0,
     combinational: Combinational = False,
     arithmetic: Arithmetic = None,
+    approximate: Approximate = 0,
     input_: Formats = None,
     shape: Shapes = None,
     static_scales: Scales = None,
@@ -227,7 +232,9 @@ def synth(
     if clock_ns < 0:
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
     _, formats = split_inputs(input_)
-    project = opened(model, formats, shape, static_scales, "parallel", arithmetic, None)
+    project = opened(
+        model, formats, shape, static_scales, "parallel", arithmetic, None, approximate
+    )
     result = synthesised(project, None if combinational else clock_ns, liberty)
     if json_:
         _print_json(result.to_json())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
 def build_options(
     board: str, io: str, clock_ns: float, top: str, inputs: list[str] | None,
     shapes: list[str] | None, scales: Path | None, samples: int, seed: int,
-    arithmetic: list[str] | None = None, *, csim: bool, rtl: bool = False,
+    arithmetic: list[str] | None = None, *, csim: bool, rtl: bool = False, approximate: int = 0,
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -31,7 +31,7 @@ def build_options(
     static = _static_scales(scales)
     return BuildOptions(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
-        max(samples, 1), seed, csim, rtl,
+        max(samples, 1), seed, csim, rtl, _allowed(approximate),
     )  # fmt: skip
 
 
@@ -70,6 +70,12 @@ def _arithmetic(values: list[str] | None) -> dict[str, Any]:
     return found
 
 
+def _allowed(codes: int) -> int:
+    if codes < 0:
+        raise OptionError(f"--approximate must not be negative, got {codes}")
+    return codes
+
+
 def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for value in values or []:
@@ -83,14 +89,14 @@ def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:
 
 def opened(
     model: Path, formats: dict[str, Any], shapes: list[str] | None, scales: Path | None, io: str,
-    arithmetic: list[str] | None, arrays: Mapping[str, Any] | None,
+    arithmetic: list[str] | None, arrays: Mapping[str, Any] | None, approximate: int = 0,
 ) -> Project:  # fmt: skip
     """A project folder as it was built, or a model file lowered now."""
     from hlsgen.build.project import BuildOptions, Project, load_network, open_project, settled_by
     from hlsgen.emit.hls import Io
 
     if model.is_dir():
-        if formats or shapes or scales or arithmetic:
+        if formats or shapes or scales or arithmetic or approximate:
             raise OptionError(f"{model} is a project: build fixed its formats and arithmetic")
         return open_project(model)
     static = _static_scales(scales)
@@ -100,6 +106,7 @@ def opened(
         shapes=_shapes(shapes),
         static_scales=static,
         arithmetic=_arithmetic(arithmetic),
+        approximate=_allowed(approximate),
     )
     options, notes = settled_by(model, options, arrays or {})
     return Project(model, load_network(model, options, arrays=arrays), options, notes)

@@ -35,6 +35,10 @@ Arithmetic = Annotated[
         flag=True,
     ),
 ]
+Approximate = Annotated[
+    int,
+    _option("How many codes a requantisation may be off where that saves adders; 0 is exact."),
+]
 Formats = Annotated[
     list[str] | None,
     _option("Format of a network input, NAME=uint8 or NAME='fixed<16,6>'.", "--input", flag=True),

@@ -46,6 +46,7 @@ class Network:
 
     `rounded` holds, for each real network input with a declared or assumed format, the value that
     the network computes with: the reference has to be evaluated on that. `notes` are for the user.
+    `exact` is the graph that equals the model where the user allowed `graph` to differ from it.
     """
 
     model: Model
@@ -55,3 +56,4 @@ class Network:
     origins: tuple[Origin, ...]
     rounded: dict[str, Expr] = field(default_factory=dict[str, Expr])
     notes: tuple[str, ...] = ()
+    exact: HwGraph | None = None

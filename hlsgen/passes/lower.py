@@ -18,6 +18,7 @@ from hlsgen.ir.hw import HwGraph, HwOp
 from hlsgen.ir.model import Model, ModelOp
 from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.model.elementwise import Fn
+from hlsgen.passes.coarsen import coarsen, coarsened
 from hlsgen.passes.lowering.emission import Builder, NeedsRawInput
 from hlsgen.passes.lowering.inputs import Spread, assumed, network_input
 from hlsgen.passes.lowering.integers import integer, single
@@ -27,14 +28,16 @@ from hlsgen.passes.shrink_joins import shrink_joins
 
 @dataclass(frozen=True, slots=True)
 class LowerOptions:
-    """What the user says of the network inputs, by name.
+    """What the user says of the network inputs, by name, and what may be approximated.
 
     `inputs` declares formats, such as {"x": uint8}. `data` tells what values are at hand; it
-    only matters where a format has to be assumed.
+    only matters where a format has to be assumed. `approximate` is how many codes a
+    requantisation may be off where that saves adders.
     """
 
     inputs: Mapping[str, Declared] = field(default_factory=dict[str, Declared])
     data: Mapping[str, Spread] = field(default_factory=dict[str, Spread])
+    approximate: int = 0
 
 
 def lower(
@@ -57,12 +60,24 @@ def lower(
     while True:
         try:
             network = _Lowering(model, declared, notes, observe).run()
-            return replace(network, graph=shrink_joins(network.graph))
+            network = replace(network, graph=shrink_joins(network.graph))
+            return _approximated(network, options.approximate) if options.approximate else network
         except NeedsRawInput as need:
             if need.name in declared:
                 raise Unsupported("input used both raw and quantised", need.loc) from None
             declared[need.name], note = assumed(model, need.name, options.data.get(need.name))
             notes.append(note)
+
+
+def _approximated(network: Network, codes: int) -> Network:
+    graph = coarsen(network.graph, codes)
+    names = coarsened(network.graph, graph)
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    note = (
+        f"--approximate {codes}: {len(names)} requantisations are cheaper and at most {codes} "
+        f"{'code' if codes == 1 else 'codes'} off{': ' if names else ''}{shown}"
+    )
+    return replace(network, graph=graph, exact=network.graph, notes=(*network.notes, note))
 
 
 def _check_names(model: Model, inputs: Mapping[str, Declared]) -> None:

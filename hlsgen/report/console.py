@@ -51,7 +51,9 @@ def verified(result: Verification) -> None:
         verdict = "[red]WRONG[/]" if engine.wrong else "[green]verified[/]"
         console.print(
             f"  {name}: {verdict}, {engine.elements} output elements: {engine.equal} equal, "
-            f"{engine.explained} explained by float32, {engine.wrong} wrong"
+            f"{engine.explained} explained by float32, "
+            + (f"{engine.approximated} approximated, " if engine.approximated else "")
+            + f"{engine.wrong} wrong"
         )
         if engine.first_wrong is not None:
             first = engine.first_wrong

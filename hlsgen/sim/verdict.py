@@ -33,8 +33,9 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of the output elements of one engine: elements = equal + explained + wrong.
+    """What became of an engine's output elements: equal + explained + approximated + wrong.
 
+    An approximated element is not the exact network's, by what the user allowed it to differ.
     An element is wrong if it differs without explanation, or if anything that the same sample
     went through is wrong.
     """
@@ -44,6 +45,7 @@ class Verdict:
     explained: int = 0
     wrong: int = 0
     first_wrong: Wrong | None = None
+    approximated: int = 0
 
     def __add__(self, other: Verdict) -> Verdict:
         return Verdict(
@@ -52,17 +54,20 @@ class Verdict:
             self.explained + other.explained,
             self.wrong + other.wrong,
             self.first_wrong or other.first_wrong,
+            self.approximated + other.approximated,
         )
 
     def to_json(self) -> dict[str, Any]:
         first = None if self.first_wrong is None else self.first_wrong.to_json()
-        return {
+        counts = {
             "elements": self.elements,
             "equal": self.equal,
             "explained": self.explained,
             "wrong": self.wrong,
-            "first_wrong": first,
         }
+        if self.approximated:
+            counts["approximated"] = self.approximated
+        return counts | {"first_wrong": first}
 
 
 @dataclass(frozen=True, eq=False)

@@ -178,10 +178,16 @@ class _Chunk:
         network, model = self.network, self.network.model
         self.reference = reference(model, self.inputs, self.path)
         self.exact = exact_layers(model, self.inputs)
-        self.values = graph_values(network.graph, self.codes, {o.value for o in network.origins})
+        origins = {o.value for o in network.origins}
+        self.values = graph_values(network.graph, self.codes, origins)
+        self.truth = (
+            self.values
+            if network.exact is None
+            else graph_values(network.exact, self.codes, origins)
+        )
         wanted = self.expect or {n: self.reference.values[n] for n in model.outputs}
         self.wanted = {n: wanted[n].astype(np.float64) for n in model.outputs}
-        self.flaws = graph_flaws(network, self.values, self.exact)
+        self.flaws = graph_flaws(network, self.truth, self.exact)
         self._explain()
 
     def _explain(self) -> None:
@@ -196,8 +202,8 @@ class _Chunk:
                 report.tensor, (sample, *place), exact, want, _BEYOND, str(report.loc)
             )  # fmt: skip
             self.flaws.setdefault(sample, flaw)
-        outputs = output_values(self.network, self.values)
-        doubtful = {n: ~equal_numbers(outputs[n], want) for n, want in self.wanted.items()}
+        self.outputs = output_values(self.network, self.truth)
+        doubtful = {n: ~equal_numbers(self.outputs[n], want) for n, want in self.wanted.items()}
         self.possible, far = explainer.possible(self.wanted, doubtful)
         self.warnings = (*found.warnings, *((_ELSEWHERE.format(far),) if far else ()))
 
@@ -219,18 +225,20 @@ class _Chunk:
         return replace(total, first_wrong=worst)
 
     def _judged(self, name: str, got: Array, flaws: Mapping[int, Wrong]) -> Verdict:
-        want = self.wanted[name]
-        equal = equal_numbers(got, want)
-        bad = ~equal & ~self.possible[name]
+        want, exact = self.wanted[name], self.outputs[name]
+        bad = ~equal_numbers(exact, want) & ~self.possible[name]
         bad[list(flaws)] = True
-        equal &= ~bad
+        equal = equal_numbers(got, want) & ~bad
+        moved = ~equal & ~bad & ~equal_numbers(got, exact)
         first = None
         for sample, place in first_places(bad)[:1]:
             made = maker(self.network, self.network.graph.outputs[0])
             where = location(self.network, name)
             first = wrong(name, (sample, *place), got, want, made, where)
-        explained = int((~equal & ~bad).sum())
-        return Verdict(got.size, int(equal.sum()), explained, int(bad.sum()), first)
+        explained = int((~equal & ~bad & ~moved).sum())
+        return Verdict(
+            got.size, int(equal.sum()), explained, int(bad.sum()), first, int(moved.sum())
+        )
 
 
 def equal_numbers(got: Array, want: Array) -> Array:

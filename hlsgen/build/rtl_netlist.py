@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.build.yosys import Yosys
+from hlsgen.build.yosys import ULTRASCALE, Yosys
 from hlsgen.emit.rtl.emit import Rtl
 from hlsgen.errors import HlsgenError, VerificationFailed
 from hlsgen.ir.field import to_object
@@ -21,18 +21,22 @@ from hlsgen.sim.netlist import Netlist
 _GAP_SAMPLES = 64  # how many samples run again with empty clocks between them
 _ELEMENTS = 1 << 24  # words times clocks that are held at a time, about
 _READ = (
-    "read_verilog -sv {sources}; hierarchy -check -top {top}; proc -norom; flatten; opt_expr; "
-    "opt_clean; write_json net.json"
+    "{before}read_verilog -sv {sources}; hierarchy -check -top {top}; proc -norom; flatten; "
+    "opt_expr; opt_clean; write_json net.json"
 )
 
 
-def elaborate(rtl: Rtl, yosys: Yosys) -> Netlist:
-    """The design as Yosys understands its SystemVerilog: a flat netlist of word-level cells."""
+def elaborate(rtl: Rtl, yosys: Yosys, *, primitives: bool = False) -> Netlist:
+    """The design as Yosys understands its SystemVerilog: a flat netlist of word-level cells.
+
+    With `primitives` three-input adders are LUT6_2 and CARRY8, as Yosys' library models them.
+    """
     with tempfile.TemporaryDirectory(prefix="hlsgen-rtl-") as name:
         work = Path(name)
         for file, text in rtl.files.items():
             (work / file).write_text(text, encoding="utf-8")
-        yosys.run(_READ.format(sources=" ".join(rtl.files), top=rtl.top), work)
+        before = f"read_verilog +/xilinx/cells_sim.v; {ULTRASCALE}; " if primitives else ""
+        yosys.run(_READ.format(before=before, sources=" ".join(rtl.files), top=rtl.top), work)
         try:
             content = json.loads((work / "net.json").read_text(encoding="utf-8"))
             return Netlist(content, rtl.top)

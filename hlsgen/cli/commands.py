@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App, CycloptsError
 
 import hlsgen
-from hlsgen.cli.given import build_options, engine_of, opened, split_inputs
+from hlsgen.cli.given import build_options, check_latency, engine_of, opened, split_inputs
 from hlsgen.cli.parameters import (
     Arithmetic,
     BoardName,
@@ -32,6 +32,7 @@ from hlsgen.cli.parameters import (
     Json,
     JsonFile,
     Liberty,
+    MaxLatency,
     Model,
     Samples,
     Scales,
@@ -73,6 +74,7 @@ def build(
     seed: int = 0,
     csim: Csim = True,
     rtl: WithRtl = False,
+    max_latency: MaxLatency = None,
     json_: Json = False,
 ) -> int:
     """Write the whole HLS project of a model and verify it by C simulation."""
@@ -80,7 +82,7 @@ def build(
 
     options = build_options(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
-        csim=csim, rtl=rtl,
+        csim=csim, rtl=rtl, max_latency=max_latency,
     )  # fmt: skip
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -215,6 +217,7 @@ def synth(
     liberty: Liberty = None,
     clock_ns: Clock = 0.0,
     combinational: Combinational = False,
+    max_latency: MaxLatency = None,
     arithmetic: Arithmetic = None,
     input_: Formats = None,
     shape: Shapes = None,
@@ -226,9 +229,11 @@ def synth(
 
     if clock_ns < 0:
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
+    check_latency(max_latency)
     _, formats = split_inputs(input_)
     project = opened(model, formats, shape, static_scales, "parallel", arithmetic, None)
-    result = synthesised(project, None if combinational else clock_ns, liberty)
+    clock = None if combinational else clock_ns
+    result = synthesised(project, clock, liberty, max_latency)
     if json_:
         _print_json(result.to_json())
     else:

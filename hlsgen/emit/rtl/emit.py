@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,16 +13,20 @@ from typing import Any
 from jinja2 import Environment
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.arithmetic import Adders, Arithmetic
 from hlsgen.emit.hls import tidy
 from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import Namer
-from hlsgen.emit.rtl.cells import Range
+from hlsgen.emit.rtl.cells import Range, Sum
 from hlsgen.emit.rtl.delays import DelayModel
 from hlsgen.emit.rtl.netlist import Bus, Element, Instance, Layer, Netlist, Operand, netlist
+from hlsgen.emit.rtl.offsets import absorb_offsets
 from hlsgen.emit.rtl.pipeline import Schedule, least_clock, schedule
 from hlsgen.emit.rtl.views import KernelView, kernel_view, sv_literal, sv_type
+from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph, IntType
+
+ADD3 = "hlsgen_add3.sv"  # the file of the three-input adder, where some layer has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +34,18 @@ class RtlOptions:
     """Choices of the SystemVerilog back-end; none of them changes a result bit.
 
     `clock_ns` None leaves the network combinational; with `relax` a clock that some cell cannot
-    meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `arithmetic` says by
-    layer how constant products are made, "" standing for all that are not named; `top` names the
-    module ("" takes the graph's name); `templates` replaces the shipped folder.
+    meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `max_latency` bounds
+    the clocks from input to output; adder graphs of fewer levels are searched for it. `arithmetic`
+    says by layer how constant products are made, "" standing for all others; `operands` is how
+    many words an adder of an adder graph may take, 2 or 3; `top` names the module ("" takes the
+    graph's name); `templates` replaces the shipped folder.
     """
 
     clock_ns: float | None = 5.0
     relax: bool = False
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
+    max_latency: int | None = None
+    operands: int = 3
     delays: DelayModel = field(default_factory=DelayModel)
     top: str = ""
     templates: Path | None = None
@@ -62,16 +71,14 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     than the clock.
     """
     options = options or RtlOptions()
-    net = netlist(graph, options.top, options.arithmetic)
-    if options.relax and options.clock_ns is not None:
-        least = least_clock(net, options.delays)[0]
-        options = replace(options, clock_ns=max(options.clock_ns, least))
-    times = schedule(net, options.clock_ns, options.delays)
+    net, times, options = _planned(absorb_offsets(graph), options)
     design = _Design(net, times, options)
     files: dict[str, str] = {}
     for index, layer in enumerate(net.layers):
         files[f"{design.modules[index][0]}.sv"] = design.layer(index, layer)
     files[f"{net.top}.sv"] = design.whole()
+    if _adds_three(net):
+        files[ADD3] = design.env.get_template("rtl/add3.sv.j2").render()
     return Rtl(
         net.top,
         times.latency,
@@ -81,6 +88,38 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
         tuple((o.name, o.type) for o in net.outputs),
         files,
     )
+
+
+# Levels of adders beyond the least: the second choice takes a little more area and fewer clocks.
+_SLACKS = (1, 0)
+
+
+def _planned(graph: HwGraph, options: RtlOptions) -> tuple[Netlist, Schedule, RtlOptions]:
+    """The netlist, its pipeline, and the options with the clock that it keeps.
+
+    Errors: OptionError where no adder graph is short enough for the latency asked for.
+    """
+    least = math.inf
+    for slack in _SLACKS:
+        adders = Adders(options.operands, slack)
+        net = netlist(graph, options.top, options.arithmetic, adders)
+        clock = options.clock_ns
+        if options.relax and clock is not None:
+            clock = max(clock, least_clock(net, options.delays)[0])
+        times = schedule(net, clock, options.delays)
+        if options.max_latency is None or times.latency <= options.max_latency:
+            return net, times, replace(options, clock_ns=clock)
+        least = min(least, times.latency)
+    raise OptionError(
+        f"a latency of {options.max_latency} clocks of {options.clock_ns} ns cannot be met, the "
+        f"least found is {least}: raise --max-latency or --clock-ns"
+    )
+
+
+def _adds_three(net: Netlist) -> bool:
+    """Whether some adder takes three operands."""
+    cells = (cell for layer in net.layers for kernel in layer.kernels for cell in kernel.cells)
+    return any(isinstance(cell, Sum) and cell.operands == 3 for cell in cells)
 
 
 def bits_of(of: IntType) -> int:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of, check_arithmetic
+from hlsgen.emit.arithmetic import Adders, Arithmetic, arithmetic_of, check_arithmetic
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import identifier
 from hlsgen.emit.rtl.builder import Builder
@@ -108,7 +108,9 @@ class Netlist:
         return {bus.name: bus for bus in (*self.inputs, *made)}
 
 
-def netlist(graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic]) -> Netlist:
+def netlist(
+    graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic], adders: Adders
+) -> Netlist:
     """The layers of a graph; `arithmetic` as in `RtlOptions`.
 
     Errors: OptionError for an arithmetic of a layer that has none; Unsupported where an operator
@@ -129,7 +131,7 @@ def netlist(graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic]) -> N
             tensors[node.output] = moved
             continue
         how = arithmetic_of(arithmetic, node)
-        layer = _layer(graph, node, names.values, tensors, known, how)
+        layer = _layer(graph, node, names.values, tensors, known, how, adders)
         layers.append(layer)
         for bus in layer.buses:
             known[bus.name] = bus
@@ -180,14 +182,14 @@ def _wiring(node: Node[HwOp], x: list[Places]) -> Places | None:
 
 def _layer(
     graph: HwGraph, node: Node[HwOp], names: Mapping[str, str], tensors: Mapping[str, Places],
-    known: Mapping[str, Bus], how: Arithmetic,
+    known: Mapping[str, Bus], how: Arithmetic, adders: Adders,
 ) -> Layer:  # fmt: skip
     made = [graph.types[v] for v in node.outputs]
     try:
         found = units(node.op, [tensors[v] for v in node.inputs], made[0].shape, how)
     except Unsupported as error:
         raise error.at(node.loc) from error
-    kernels, of_unit = _kernels(found, known, node)
+    kernels, of_unit = _kernels(found, known, node, adders)
     buses = [_bus(names[v], v, t) for v, t in zip(node.outputs, made, strict=True)]
     instances = tuple(
         Instance(k, u.inputs, tuple(Element(buses[y].name, i) for y, i in u.outputs))
@@ -216,7 +218,7 @@ def _notes(
 
 
 def _kernels(
-    found: Sequence[Unit], known: Mapping[str, Bus], node: Node[HwOp]
+    found: Sequence[Unit], known: Mapping[str, Bus], node: Node[HwOp], adders: Adders
 ) -> tuple[tuple[Kernel, ...], list[int]]:
     """One kernel for each different key, and which one every unit is a copy of."""
     order = {key: k for k, key in enumerate(dict.fromkeys((u.key, len(u.inputs)) for u in found))}
@@ -228,7 +230,7 @@ def _kernels(
         bounds[k] = [_union(a, b) for a, b in zip(bounds[k] or ranges, ranges, strict=True)]
     kernels: list[Kernel] = []
     for recipe, ports in zip(weave, bounds, strict=True):
-        builder = Builder(ports)
+        builder = Builder(ports, adders)
         try:
             kernels.append(builder.kernel(recipe(builder, range(len(ports)))))
         except HlsgenError as error:

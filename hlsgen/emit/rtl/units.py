@@ -186,7 +186,7 @@ def _streams(op: MatMulStreams, a: Places, c: Places, shape: tuple[int, ...]) ->
         right = [b.sum([Term(w)], -op.zeros[1]) for w in ports[rows * inner :]]
         return [
             total(b, [Term(b.product(left[i * inner + k], right[k * columns + j]))
-                      for k in range(inner)])
+                      for k in range(inner)], products=True)
             for i in range(rows) for j in range(columns)
         ]  # fmt: skip
 

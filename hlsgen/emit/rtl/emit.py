@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -35,7 +35,7 @@ class RtlOptions:
 
     `clock_ns` None leaves the network combinational; with `relax` a clock that some cell cannot
     meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `max_latency` bounds
-    the clocks from input to output; adder graphs of fewer levels are searched for it. `arithmetic`
+    the clocks from input to output; adder graphs of fewer levels are taken for it. `arithmetic`
     says by layer how constant products are made, "" standing for all others; `operands` is how
     many words an adder of an adder graph may take, 2 or 3; `top` names the module ("" takes the
     graph's name); `templates` replaces the shipped folder.
@@ -90,30 +90,42 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     )
 
 
-# Levels of adders beyond the least: the second choice takes a little more area and fewer clocks.
-_SLACKS = (1, 0)
-
-
 def _planned(graph: HwGraph, options: RtlOptions) -> tuple[Netlist, Schedule, RtlOptions]:
     """The netlist, its pipeline, and the options with the clock that it keeps.
 
-    Errors: OptionError where no adder graph is short enough for the latency asked for.
+    A level of adders more than the least takes fewer LUTs, none more takes fewer clocks and
+    registers: with a clock both are tried, and the smaller that keeps to the latency is taken.
+    Errors: OptionError where none does.
     """
-    least = math.inf
-    for slack in _SLACKS:
-        adders = Adders(options.operands, slack)
-        net = netlist(graph, options.top, options.arithmetic, adders)
+    found: list[tuple[Netlist, Schedule, float | None]] = []
+    for slack in (1,) if options.clock_ns is None else (1, 0):
+        net = netlist(graph, options.top, options.arithmetic, Adders(options.operands, slack))
         clock = options.clock_ns
         if options.relax and clock is not None:
             clock = max(clock, least_clock(net, options.delays)[0])
-        times = schedule(net, clock, options.delays)
-        if options.max_latency is None or times.latency <= options.max_latency:
-            return net, times, replace(options, clock_ns=clock)
-        least = min(least, times.latency)
-    raise OptionError(
-        f"a latency of {options.max_latency} clocks of {options.clock_ns} ns cannot be met, the "
-        f"least found is {least}: raise --max-latency or --clock-ns"
-    )
+        found.append((net, schedule(net, clock, options.delays), clock))
+    latency = options.max_latency
+    kept = [f for f in found if latency is None or f[1].latency <= latency]
+    if not kept:
+        raise OptionError(
+            f"a latency of {latency} clocks of {options.clock_ns} ns cannot be met, the least "
+            f"found is {min(times.latency for _, times, _ in found)}: raise --max-latency or "
+            "--clock-ns"
+        )
+    net, times, clock = min(kept, key=lambda f: _area(f[0], f[1]))
+    return net, times, replace(options, clock_ns=clock)
+
+
+def _area(net: Netlist, times: Schedule) -> float:
+    """Bits of adders, and those of registers at half the price: a LUT has two beside it."""
+    adders = 0
+    for layer in net.layers:
+        copies = Counter(i.kernel for i in layer.instances)
+        for k, kernel in enumerate(layer.kernels):
+            for wire, cell in enumerate(kernel.cells):
+                if isinstance(cell, Sum) and cell.operands > 1:
+                    adders += copies[k] * max(0, kernel.format(wire).width - cell.wires)
+    return adders + times.register_bits / 2
 
 
 def _adds_three(net: Netlist) -> bool:

@@ -1,7 +1,8 @@
 """Where registers stand: the fewest stages that meet the clock, then the fewest register bits.
 
 Time runs through the network as if it were combinational; a cell finishes at the latest finish of
-its operands plus its delay, and a layer starts when all that it reads is there. A cut at time t
+its operands plus its delay, or later where that keeps fewer bits alive (`lazy`), and a layer starts
+when all that it reads is there. A cut at time t
 separates the cells that finish by t from those that finish later, in every layer at once, so that
 all ways from input to output cross the same cuts. Among the times at which some cell finishes,
 those are chosen that leave no path between two cuts longer than the clock allows.
@@ -17,11 +18,11 @@ from dataclasses import dataclass
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit.rtl.cells import Kernel, Literal, Port, operands
 from hlsgen.emit.rtl.delays import DelayModel, delay
+from hlsgen.emit.rtl.lazy import ROUND, lazy
 from hlsgen.emit.rtl.netlist import Element, Layer, Netlist
 from hlsgen.errors import OptionError
 
 _CANDIDATES = 400  # cut positions that are compared; more cost time and save next to nothing
-_ROUND = 9  # digits of a nanosecond: sums of delays in another order are the same time
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ class Schedule:
     exit: tuple[int, ...]
     stages: tuple[tuple[tuple[int, ...], ...], ...]
     delay_ns: float
+    register_bits: int  # across all cuts
 
 
 def schedule(net: Netlist, clock_ns: float | None, model: DelayModel) -> Schedule:
@@ -61,7 +63,7 @@ def schedule(net: Netlist, clock_ns: float | None, model: DelayModel) -> Schedul
     """
     timing = _timing(net, model)
     total = max((t.end for t in timing), default=0.0)
-    cuts = [] if clock_ns is None else _cuts(net, timing, total, clock_ns, model)
+    cuts, bits = ([], 0) if clock_ns is None else _cuts(net, timing, total, clock_ns, model)
 
     def stage(time: float) -> int:
         return bisect_left(cuts, time)
@@ -75,6 +77,7 @@ def schedule(net: Netlist, clock_ns: float | None, model: DelayModel) -> Schedul
             for t in timing
         ),
         delay_ns=total,
+        register_bits=bits,
     )
 
 
@@ -85,19 +88,25 @@ def _timing(net: Netlist, model: DelayModel) -> list[LayerTiming]:
         reads = _reads(layer)
         start = max((ends[b] for b in reads), default=0.0)
         delays = tuple(tuple(delay(c, k, model) for c in k.cells) for k in layer.kernels)
+        early = [_finish(k, d, start) for k, d in zip(layer.kernels, delays, strict=True)]
+        end = max(_own(layer, early), default=start)
         finish = tuple(
-            tuple(_finish(k, d, start)) for k, d in zip(layer.kernels, delays, strict=True)
+            tuple(lazy(k, f, d, end)) for k, f, d in zip(layer.kernels, early, delays, strict=True)
         )
-        own = [
-            f
-            for kernel, times in zip(layer.kernels, finish, strict=True)
-            for cell, f in zip(kernel.cells, times, strict=True)
-            if not isinstance(cell, Port | Literal)
-        ]
-        end = max(own, default=start)
+        own = _own(layer, finish)
         found.append(LayerTiming(reads, start, min(own, default=start), end, finish, delays))
         ends |= {bus.name: end for bus in layer.buses}
     return found
+
+
+def _own(layer: Layer, finish: Sequence[Sequence[float]]) -> list[float]:
+    """When the layer's own cells finish."""
+    return [
+        f
+        for kernel, times in zip(layer.kernels, finish, strict=True)
+        for cell, f in zip(kernel.cells, times, strict=True)
+        if not isinstance(cell, Port | Literal)
+    ]
 
 
 def _reads(layer: Layer) -> tuple[str, ...]:
@@ -110,7 +119,7 @@ def _finish(kernel: Kernel, delays: Sequence[float], start: float) -> list[float
     times: list[float] = []
     for cell, own in zip(kernel.cells, delays, strict=True):
         ready = max((times[w] for w in operands(cell)), default=start)
-        times.append(round(ready + own, _ROUND))
+        times.append(round(ready + own, ROUND))
     return times
 
 
@@ -119,8 +128,8 @@ def _finish(kernel: Kernel, delays: Sequence[float], start: float) -> list[float
 
 def _cuts(
     net: Netlist, timing: Sequence[LayerTiming], total: float, clock_ns: float, model: DelayModel
-) -> list[float]:
-    """Ascending cut times, the last one `total`: shortest first, then fewest bits."""
+) -> tuple[list[float], int]:
+    """Ascending cut times, the last one `total`, and the bits across: fewest cuts, then bits."""
     budget = clock_ns - model.register
     _check_clock(net, model, clock_ns)
     times, bits = _candidates(net, timing, total)
@@ -134,7 +143,7 @@ def _cuts(
     while at > 0:
         chosen.append(times[at - 1])
         at = best[at][2]
-    return chosen[::-1]
+    return chosen[::-1], best[-1][1]
 
 
 def least_clock(net: Netlist, model: DelayModel) -> tuple[float, str]:
@@ -254,5 +263,5 @@ def _segment(
     since: list[float] = []
     for cell, time, own in zip(kernel.cells, finish, delays, strict=True):
         ready = max((since[w] for w in operands(cell)), default=start)
-        since.append(0.0 if time <= cut else round(ready + own, _ROUND))
+        since.append(0.0 if time <= cut else round(ready + own, ROUND))
     return since

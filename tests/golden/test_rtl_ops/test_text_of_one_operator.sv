@@ -32,20 +32,20 @@ module samples_linear_1_y0_2 (
   wire [6:0] s3_a = x0 <<< 2;
   wire [6:0] s3_b = x1 <<< 2;
   wire [6:0] s3_c = x1;
-  wire signed [6:0] s3;  // -56 .. 49
+  wire signed [6:0] s3;  // a + b - c, -56 .. 49
   hlsgen_add3 #(.WIDTH(7), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s3_sum (
     .a(s3_a), .b(s3_b), .c(s3_c), .y(s3));
   wire [12:0] s4_a = x1;
   wire [12:0] s4_b = x1 <<< 3;
   wire [12:0] s4_c = x1 <<< 8;
-  wire signed [12:0] s4;  // -2120 .. 1855
+  wire signed [12:0] s4;  // a + b + c, -2120 .. 1855
   hlsgen_add3 #(.WIDTH(10), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s4_sum (
     .a(s4_a[12:3]), .b(s4_b[12:3]), .c(s4_c[12:3]), .y(s4[12:3]));
   assign s4[2:0] = s4_a[2:0];
   wire [23:0] s5_a = x1 <<< 20;
   wire [23:0] s5_b = s2;
   wire [23:0] s5_c = x1 <<< 16;
-  wire signed [23:0] s5;  // -7864320 .. 6881295
+  wire signed [23:0] s5;  // a + b - c, -7864320 .. 6881295
   hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s5_sum (
     .a(s5_a[23:16]), .b(s5_b[23:16]), .c(s5_c[23:16]), .y(s5[23:16]));
   assign s5[15:0] = s5_b[15:0];
@@ -61,7 +61,7 @@ module samples_linear_1_y0_2 (
   wire [23:0] s6_a = s3_r1;
   wire [23:0] s6_b = s4_r1 <<< 6;
   wire [23:0] s6_c = s5_r1;
-  wire signed [23:0] s6;  // -8000041 .. 7000049
+  wire signed [23:0] s6;  // a + b + c, -8000041 .. 7000049
   hlsgen_add3 #(.WIDTH(24), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s6_sum (
     .a(s6_a), .b(s6_b), .c(s6_c), .y(s6));
   assign y0 = s6;
@@ -78,20 +78,20 @@ module samples_linear_1_y0_2_2 (
   wire [6:0] s2_a = x0;
   wire [6:0] s2_b = x0 <<< 2;
   wire [6:0] s2_c = x1;
-  wire signed [6:0] s2;  // -48 .. 42
+  wire signed [6:0] s2;  // a + b + c, -48 .. 42
   hlsgen_add3 #(.WIDTH(7), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s2_sum (
     .a(s2_a), .b(s2_b), .c(s2_c), .y(s2));
   wire [11:0] s3_a = x1;
   wire [11:0] s3_b = x1 <<< 4;
   wire [11:0] s3_c = x1 <<< 7;
-  wire signed [11:0] s3;  // -1160 .. 1015
+  wire signed [11:0] s3;  // a + b + c, -1160 .. 1015
   hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s3_sum (
     .a(s3_a[11:4]), .b(s3_b[11:4]), .c(s3_c[11:4]), .y(s3[11:4]));
   assign s3[3:0] = s3_a[3:0];
   wire [9:0] s4_a = x1;
   wire [9:0] s4_b = x1 <<< 6;
   wire [9:0] s4_c = x1 <<< 2;
-  wire signed [9:0] s4;  // -488 .. 427
+  wire signed [9:0] s4;  // a + b - c, -488 .. 427
   hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s4_sum (
     .a(s4_a[9:2]), .b(s4_b[9:2]), .c(s4_c[9:2]), .y(s4[9:2]));
   assign s4[1:0] = s4_a[1:0];
@@ -107,7 +107,7 @@ module samples_linear_1_y0_2_2 (
   wire [23:0] s5_a = s3_r1 <<< 2;
   wire [23:0] s5_b = s4_r1 <<< 14;
   wire [23:0] s5_c = s2_r1;
-  wire signed [23:0] s5;  // -8000059 .. 7000061
+  wire signed [23:0] s5;  // a + b - c, -8000059 .. 7000061
   hlsgen_add3 #(.WIDTH(24), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s5_sum (
     .a(s5_a), .b(s5_b), .c(s5_c), .y(s5));
   assign y0 = s5;
@@ -123,27 +123,27 @@ module samples_linear_1_y0_2_3 (
   // stage 0
   wire [5:0] s2_b = x0;
   wire [5:0] s2_c = x1;
-  wire signed [5:0] s2;  // -22 .. 8
+  wire signed [5:0] s2;  // a + b - c, -22 .. 8
   hlsgen_add3 #(.WIDTH(6), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s2_sum (
     .a(6'd57), .b(s2_b), .c(s2_c), .y(s2));
   wire [11:0] s3_a = x1;
   wire [11:0] s3_b = x1 <<< 4;
   wire [11:0] s3_c = x1 <<< 7;
-  wire signed [11:0] s3;  // -1160 .. 1015
+  wire signed [11:0] s3;  // a + b + c, -1160 .. 1015
   hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s3_sum (
     .a(s3_a[11:4]), .b(s3_b[11:4]), .c(s3_c[11:4]), .y(s3[11:4]));
   assign s3[3:0] = s3_a[3:0];
   wire [9:0] s4_a = x1;
   wire [9:0] s4_b = x1 <<< 6;
   wire [9:0] s4_c = x1 <<< 2;
-  wire signed [9:0] s4;  // -488 .. 427
+  wire signed [9:0] s4;  // a + b - c, -488 .. 427
   hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s4_sum (
     .a(s4_a[9:2]), .b(s4_b[9:2]), .c(s4_c[9:2]), .y(s4[9:2]));
   assign s4[1:0] = s4_a[1:0];
   wire [23:0] s5_a = s2;
   wire [23:0] s5_b = s3 <<< 2;
   wire [23:0] s5_c = s4 <<< 14;
-  wire signed [23:0] s5;  // -8000039 .. 7000021
+  wire signed [23:0] s5;  // a + b + c, -8000039 .. 7000021
   hlsgen_add3 #(.WIDTH(22), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s5_sum (
     .a(s5_a[23:2]), .b(s5_b[23:2]), .c(s5_c[23:2]), .y(s5[23:2]));
   assign s5[1:0] = s5_a[1:0];
@@ -212,7 +212,7 @@ module samples_linear_4_y0_2 (
   wire [76:0] s3_a = x0_r1 <<< 45;
   wire [76:0] s3_b = x1_r1 <<< 2;
   wire [76:0] s3_c = s2_r1;
-  wire signed [76:0] s3;  // -37778931862957161709591 .. 37778931862957161709590
+  wire signed [76:0] s3;  // a + b + c, -37778931862957161709591 .. 37778931862957161709590
   hlsgen_add3 #(.WIDTH(75), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s3_sum (
     .a(s3_a[76:2]), .b(s3_b[76:2]), .c(s3_c[76:2]), .y(s3[76:2]));
   assign s3[1:0] = s3_c[1:0];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from hlsgen.emit.rtl.cells import Kernel, Literal, Port, operands
@@ -17,9 +18,11 @@ def lazy(
 
     A wire is alive from its own finish to the last finish of a reader, an output to `end`. A cell
     that waits shortens its result's life and may lengthen its operands': it goes to the time, not
-    after its readers need it, at which bits times nanoseconds are least.
+    after its readers need it, at which bits times nanoseconds are least. It finishes together with
+    some other cell: more times would mean more places for cuts, and less freedom at each.
     """
     times = list(finish)
+    grid = sorted(set(finish))
     readers: list[list[int]] = [[] for _ in times]
     for wire, cell in enumerate(kernel.cells):
         for operand in dict.fromkeys(operands(cell)):
@@ -40,15 +43,19 @@ def lazy(
                 if o not in kept
             }
             ends = [(bits[o], until) for o, until in others.items()]
-            times[wire] = _best(times[wire], latest, bits[wire], ends)
+            times[wire] = _best(grid, (times[wire], latest), bits[wire], ends)
     return times
 
 
-def _best(now: float, latest: float, own: int, others: Sequence[tuple[int, float]]) -> float:
+def _best(
+    grid: Sequence[float], span: tuple[float, float], own: int, others: Sequence[tuple[int, float]]
+) -> float:
     """Where bits times time are least: at an end, or where an operand starts to be kept longer."""
 
     def cost(time: float) -> float:
         return sum(bits * max(0.0, time - until) for bits, until in others) - own * time
 
-    places = [now, latest, *(until for _, until in others if now < until < latest)]
+    now, latest = span
+    wanted = (latest, *(until for _, until in others if now < until < latest))
+    places = [now, *(grid[bisect_right(grid, time) - 1] for time in wanted)]
     return min((p for p in places if p >= now), key=cost)

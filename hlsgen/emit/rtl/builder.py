@@ -41,6 +41,8 @@ class Builder:
         self.adders = adders
         self.cells: list[Cell] = []
         self.ranges: list[Range] = []
+        self.phases: list[int] = []
+        self.phase = 0  # of the cells to come
         self._known: dict[Cell, int] = {}
         self._forms: dict[int, Form] = {}
         for k, r in enumerate(ports):
@@ -60,12 +62,15 @@ class Builder:
             if keep:
                 place[wire] = len(place)
         cells = tuple(_moved(self.cells[w], place) for w in place)
-        return Kernel(cells, tuple(self.ranges[w] for w in place), tuple(place[w] for w in outputs))
+        ranges = tuple(self.ranges[w] for w in place)
+        phases = tuple(self.phases[w] for w in place)
+        return Kernel(cells, ranges, tuple(place[w] for w in outputs), phases)
 
     def _put(self, cell: Cell, bounds: Range) -> int:
         wire = len(self.cells)
         self.cells.append(cell)
         self.ranges.append(bounds)
+        self.phases.append(self.phase)
         self._known[cell] = wire
         return wire
 
@@ -83,6 +88,12 @@ class Builder:
         wire = self._put(cell, bounds)
         if form is not None:
             self._forms[wire] = form
+        return wire
+
+    def bounded(self, wire: int, lo: int, hi: int) -> int:
+        """The wire, from now on known to stay within these bounds as well."""
+        low, high = self.ranges[wire]
+        self.ranges[wire] = max(low, lo), min(high, hi)
         return wire
 
     def _form(self, cell: Cell) -> Form | None:

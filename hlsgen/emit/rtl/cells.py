@@ -237,12 +237,14 @@ def _scaled(r: Range, factor: int) -> Range:
 class Kernel:
     """A netlist: cells[i] drives wire i, operands before their readers; the ports come first.
 
-    `ranges[i]` bounds wire i; `outputs` are the wires of y0, y1, ...
+    `ranges[i]` bounds wire i; `outputs` are the wires of y0, y1, ...; phases[i] counts up where
+    one operator's cells end and the next one's begin.
     """
 
     cells: tuple[Cell, ...]
     ranges: tuple[Range, ...]
     outputs: tuple[int, ...]
+    phases: tuple[int, ...]
 
     @property
     def ports(self) -> tuple[Range, ...]:

@@ -8,7 +8,7 @@
 module samples_linear_0_y0_2 (
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [4:0] y0
+  output wire signed [4:0] y0   // -16 .. 14
 );
   wire signed [4:0] s2 = x0 + x1;  // -16 .. 14
   assign y0 = s2;
@@ -25,7 +25,7 @@ module samples_linear_1_y0_2 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [23:0] y0
+  output wire signed [23:0] y0   // -8000041 .. 7000049
 );
   // stage 0
   wire [3:0] s2 = -x0 + 4'sd7;  // 0 .. 15
@@ -72,7 +72,7 @@ module samples_linear_1_y0_2_2 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [23:0] y0
+  output wire signed [23:0] y0   // -8000059 .. 7000061
 );
   // stage 0
   wire [6:0] s2_a = x0;
@@ -118,7 +118,7 @@ module samples_linear_1_y0_2_3 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [23:0] y0
+  output wire signed [23:0] y0   // -8000039 .. 7000021
 );
   // stage 0
   wire [5:0] s2_b = x0;
@@ -162,7 +162,7 @@ endmodule
 // 3 copies, combinational
 module samples_linear_2_y0_2 (
   input  wire signed [3:0] x0,  // -8 .. 7
-  output wire signed [4:0] y0
+  output wire signed [4:0] y0   // -5 .. 10
 );
   wire signed [4:0] s1 = -x0 + 3'sd2;  // -5 .. 10
   assign y0 = s1;
@@ -178,7 +178,7 @@ endmodule
 module samples_linear_3_y0_2 (
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire [7:0] x1,  // 0 .. 255
-  output wire signed [9:0] y0
+  output wire signed [9:0] y0   // -16 .. 269
 );
   wire signed [8:0] s2_high = ($signed({1'b0, x1}) >>> 1) + x0;
   wire signed [9:0] s2 = {s2_high, x1[0]};  // -16 .. 269
@@ -196,7 +196,7 @@ module samples_linear_4_y0_2 (
   input  wire clk,
   input  wire signed [31:0] x0,  // -1073741824 .. 1073741824
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [76:0] y0
+  output wire signed [76:0] y0   // -37778931862957161709591 .. 37778931862957161709590
 );
   // stage 0
   wire signed [4:0] s2 = -x1 + 2'sd1;  // -6 .. 9
@@ -261,12 +261,13 @@ module samples (
 
   // Linear for samples.onnx: node 0 'linear_0' (Linear)
   wire [14:0] linear_0_y0_2;  // linear_0_y0: 1x3x1x1 int5, -16 to 14
-  samples_linear_0_y0_2 u_linear_0_y0_2_0 (.x0(linear_0_x0[4*0 +: 4]), .x1(linear_0_x1[4*0 +: 4]),
-      .y0(linear_0_y0_2[5*0 +: 5]));
-  samples_linear_0_y0_2 u_linear_0_y0_2_1 (.x0(linear_0_x0[4*1 +: 4]), .x1(linear_0_x1[4*1 +: 4]),
-      .y0(linear_0_y0_2[5*1 +: 5]));
-  samples_linear_0_y0_2 u_linear_0_y0_2_2 (.x0(linear_0_x0[4*2 +: 4]), .x1(linear_0_x1[4*2 +: 4]),
-      .y0(linear_0_y0_2[5*2 +: 5]));
+  for (genvar i = 0; i < 3; i = i + 1) begin : linear_0_y0_2_at
+    samples_linear_0_y0_2 u (
+      .x0(linear_0_x0[4*i +: 4]),
+      .x1(linear_0_x1[4*i +: 4]),
+      .y0(linear_0_y0_2[5*i +: 5])
+    );
+  end
   logic [14:0] linear_0_y0_2_r1;
   always_ff @(posedge clk) linear_0_y0_2_r1 <= linear_0_y0_2;
   logic [14:0] linear_0_y0_2_r2;
@@ -274,23 +275,32 @@ module samples (
 
   // Linear for samples.onnx: node 1 'linear_1' (Linear)
   wire [71:0] linear_1_y0_2;  // linear_1_y0: 1x3x1x1 int24, -8000059 to 7000061
-  samples_linear_1_y0_2 u_linear_1_y0_2_0 (.clk(clk), .x0(linear_1_x0[4*0 +: 4]),
-      .x1(linear_1_x1[4*0 +: 4]), .y0(linear_1_y0_2[24*0 +: 24]));
-  samples_linear_1_y0_2_2 u_linear_1_y0_2_1 (.clk(clk), .x0(linear_1_x0[4*1 +: 4]),
-      .x1(linear_1_x1[4*1 +: 4]), .y0(linear_1_y0_2[24*1 +: 24]));
-  samples_linear_1_y0_2_3 u_linear_1_y0_2_2 (.clk(clk), .x0(linear_1_x0[4*2 +: 4]),
-      .x1(linear_1_x1[4*2 +: 4]), .y0(linear_1_y0_2[24*2 +: 24]));
+  samples_linear_1_y0_2 u_linear_1_y0_2 (
+    .clk(clk),
+    .x0(linear_1_x0[4*0 +: 4]),
+    .x1(linear_1_x1[4*0 +: 4]),
+    .y0(linear_1_y0_2[24*0 +: 24])
+  );
+  samples_linear_1_y0_2_2 u_linear_1_y0_2_2 (
+    .clk(clk),
+    .x0(linear_1_x0[4*1 +: 4]),
+    .x1(linear_1_x1[4*1 +: 4]),
+    .y0(linear_1_y0_2[24*1 +: 24])
+  );
+  samples_linear_1_y0_2_3 u_linear_1_y0_2_3 (
+    .clk(clk),
+    .x0(linear_1_x0[4*2 +: 4]),
+    .x1(linear_1_x1[4*2 +: 4]),
+    .y0(linear_1_y0_2[24*2 +: 24])
+  );
   logic [71:0] linear_1_y0_2_r1;
   always_ff @(posedge clk) linear_1_y0_2_r1 <= linear_1_y0_2;
 
   // Linear for samples.onnx: node 2 'linear_2' (Linear)
   wire [14:0] linear_2_y0_2;  // linear_2_y0: 1x3x1x1 int5, -5 to 10
-  samples_linear_2_y0_2 u_linear_2_y0_2_0 (.x0(linear_2_x0[4*0 +: 4]), .y0(linear_2_y0_2[5*0 +:
-      5]));
-  samples_linear_2_y0_2 u_linear_2_y0_2_1 (.x0(linear_2_x0[4*1 +: 4]), .y0(linear_2_y0_2[5*1 +:
-      5]));
-  samples_linear_2_y0_2 u_linear_2_y0_2_2 (.x0(linear_2_x0[4*2 +: 4]), .y0(linear_2_y0_2[5*2 +:
-      5]));
+  for (genvar i = 0; i < 3; i = i + 1) begin : linear_2_y0_2_at
+    samples_linear_2_y0_2 u (.x0(linear_2_x0[4*i +: 4]), .y0(linear_2_y0_2[5*i +: 5]));
+  end
   logic [14:0] linear_2_y0_2_r1;
   always_ff @(posedge clk) linear_2_y0_2_r1 <= linear_2_y0_2;
   logic [14:0] linear_2_y0_2_r2;
@@ -298,12 +308,13 @@ module samples (
 
   // Linear for samples.onnx: node 3 'linear_3' (Linear)
   wire [29:0] linear_3_y0_2;  // linear_3_y0: 1x3x1x1 int10, -16 to 269
-  samples_linear_3_y0_2 u_linear_3_y0_2_0 (.x0(linear_3_x0[4*0 +: 4]), .x1(linear_3_x1[8*0 +: 8]),
-      .y0(linear_3_y0_2[10*0 +: 10]));
-  samples_linear_3_y0_2 u_linear_3_y0_2_1 (.x0(linear_3_x0[4*1 +: 4]), .x1(linear_3_x1[8*1 +: 8]),
-      .y0(linear_3_y0_2[10*1 +: 10]));
-  samples_linear_3_y0_2 u_linear_3_y0_2_2 (.x0(linear_3_x0[4*2 +: 4]), .x1(linear_3_x1[8*2 +: 8]),
-      .y0(linear_3_y0_2[10*2 +: 10]));
+  for (genvar i = 0; i < 3; i = i + 1) begin : linear_3_y0_2_at
+    samples_linear_3_y0_2 u (
+      .x0(linear_3_x0[4*i +: 4]),
+      .x1(linear_3_x1[8*i +: 8]),
+      .y0(linear_3_y0_2[10*i +: 10])
+    );
+  end
   logic [29:0] linear_3_y0_2_r1;
   always_ff @(posedge clk) linear_3_y0_2_r1 <= linear_3_y0_2;
   logic [29:0] linear_3_y0_2_r2;
@@ -311,12 +322,14 @@ module samples (
 
   // Linear for samples.onnx: node 4 'linear_4' (Linear)
   wire [230:0] linear_4_y0_2;  // linear_4_y0: 1x3x1x1 int77, -37778931862957161709591 to 37778931862957161709590
-  samples_linear_4_y0_2 u_linear_4_y0_2_0 (.clk(clk), .x0(linear_4_x0[32*0 +: 32]),
-      .x1(linear_4_x1[4*0 +: 4]), .y0(linear_4_y0_2[77*0 +: 77]));
-  samples_linear_4_y0_2 u_linear_4_y0_2_1 (.clk(clk), .x0(linear_4_x0[32*1 +: 32]),
-      .x1(linear_4_x1[4*1 +: 4]), .y0(linear_4_y0_2[77*1 +: 77]));
-  samples_linear_4_y0_2 u_linear_4_y0_2_2 (.clk(clk), .x0(linear_4_x0[32*2 +: 32]),
-      .x1(linear_4_x1[4*2 +: 4]), .y0(linear_4_y0_2[77*2 +: 77]));
+  for (genvar i = 0; i < 3; i = i + 1) begin : linear_4_y0_2_at
+    samples_linear_4_y0_2 u (
+      .clk(clk),
+      .x0(linear_4_x0[32*i +: 32]),
+      .x1(linear_4_x1[4*i +: 4]),
+      .y0(linear_4_y0_2[77*i +: 77])
+    );
+  end
   logic [230:0] linear_4_y0_2_r1;
   always_ff @(posedge clk) linear_4_y0_2_r1 <= linear_4_y0_2;
 

@@ -67,7 +67,7 @@ def test_a_comparison_waits_for_the_choice_that_reads_it() -> None:
         AtLeast(1, 9), Pick(5, 4, 2),
     )  # fmt: skip
     ranges = ((0, 255), (0, 15), (0, 1), (0, 270), (0, 330), (0, 1), (0, 330))
-    kernel = Kernel(cells, ranges, (6,))
+    kernel = Kernel(cells, ranges, (6,), (0,) * 7)
     delays = [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     late = lazy(kernel, early(kernel, delays), delays, 3.0)
     assert late == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0]

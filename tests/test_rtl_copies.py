@@ -16,6 +16,7 @@ from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.realise import realise
 from hlsgen.arith.rounding import Rounding
+from hlsgen.emit.arithmetic import Adders
 from hlsgen.emit.rtl import netlist as netlists
 from hlsgen.emit.rtl.delays import DelayModel
 from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl
@@ -122,7 +123,7 @@ def test_text_does_not_grow_with_the_image():
 
 
 def planned(graph: HwGraph) -> tuple[netlists.Netlist, Schedule]:
-    net = netlists.netlist(graph, "", {})
+    net = netlists.netlist(graph, "", {}, Adders())
     return net, schedule(net, 6.0, DelayModel())
 
 
@@ -144,14 +145,14 @@ def test_a_large_function_of_all_channels_stays_a_module(form: str, layers: int)
     rows = (affine_steps(t.min, t.max, Fraction(1, 64), Fraction(0), 0, 15, Rounding.HALF_EVEN),)
     how = realise(rows, t.format, IntFormat.of_range(0, 15), form)
     y = b.add(Staircase(rows, np.zeros((1, 1, 1, 1), np.int64), how), x)
-    net = netlists.netlist(b.graph(y), "", {})
+    net = netlists.netlist(b.graph(y), "", {}, Adders())
     assert [[c.count for c in layer.copies] for layer in net.layers] == [[16], [128]][:layers]
 
 
 def test_a_value_that_is_also_an_output_is_not_moved_away():
     b = Builder("net", image=IntType.of((1, 2, 4, 4), 0, 15))
     sums = b.add(conv(2, 4), "image")
-    net = netlists.netlist(b.graph(b.requant(sums), sums), "", {})
+    net = netlists.netlist(b.graph(b.requant(sums), sums), "", {}, Adders())
     assert len(net.layers) == 2
 
 
@@ -159,7 +160,9 @@ def test_what_follows_across_positions_is_not_moved():
     """Each row of the matrix product reads one channel of all positions."""
     b = Builder("net", image=IntType.of((1, 2, 4), 0, 15))
     x = b.add(matmul(4, 4), "image")
-    net = netlists.netlist(b.graph(b.add(matmul(2, 2), b.add(Transpose((0, 2, 1)), x))), "", {})
+    net = netlists.netlist(
+        b.graph(b.add(matmul(2, 2), b.add(Transpose((0, 2, 1)), x))), "", {}, Adders()
+    )
     assert len(net.layers) == 2
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,7 @@ def _timing(net: Netlist, model: DelayModel) -> list[LayerTiming]:
     for layer in net.layers:
         reads = buses_read(layer)
         start = max((ends[b] for b in reads), default=0.0)
-        delays = tuple(tuple(delay(c, k, model) for c in k.cells) for k in layer.kernels)
+        delays = tuple(_delays(kernel, model) for kernel in layer.kernels)
         finish = _finish(layer.kernels, delays, start)
         own = [
             f
@@ -104,6 +105,11 @@ def _timing(net: Netlist, model: DelayModel) -> list[LayerTiming]:
         found.append(LayerTiming(reads, start, min(own, default=start), end, finish, delays))
         ends |= {bus.name: end for bus in layer.buses}
     return found
+
+
+@lru_cache(maxsize=256)
+def _delays(kernel: Kernel, model: DelayModel) -> tuple[float, ...]:
+    return tuple(delay(cell, kernel, model) for cell in kernel.cells)
 
 
 def _finish(
@@ -147,10 +153,9 @@ def _cuts(
 def least_clock(net: Netlist, model: DelayModel) -> tuple[float, str]:
     """The shortest period that every single cell meets, and the layer that sets it."""
     cells = (
-        (delay(cell, kernel, model) + model.register, layer.title)
+        (max(_delays(kernel, model), default=0.0) + model.register, layer.title)
         for layer in net.layers
         for kernel in layer.kernels
-        for cell in kernel.cells
     )
     return max(cells, default=(model.register, ""))
 

@@ -5,6 +5,9 @@ its operands plus its delay, and a layer starts when all that it reads is there.
 separates the cells that finish by t from those that finish later, in every layer at once, so that
 all ways from input to output cross the same cuts. Among the times at which some cell finishes,
 those are chosen that leave no path between two cuts longer than the clock allows.
+
+So a kernel is pipelined once: all its copies start together, when the last operand of the last copy
+is there, and every register inside stands for as many as there are copies.
 """
 
 from __future__ import annotations

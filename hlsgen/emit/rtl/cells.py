@@ -233,7 +233,7 @@ def _scaled(r: Range, factor: int) -> Range:
     return (r[0] * factor, r[1] * factor) if factor >= 0 else (r[1] * factor, r[0] * factor)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """A netlist: cells[i] drives wire i, operands before their readers; the ports come first.
 

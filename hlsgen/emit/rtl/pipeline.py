@@ -6,6 +6,9 @@ when all that it reads is there. A cut at time t
 separates the cells that finish by t from those that finish later, in every layer at once, so that
 all ways from input to output cross the same cuts. Among the times at which some cell finishes,
 those are chosen that leave no path between two cuts longer than the clock allows.
+
+So a kernel is pipelined once: all its copies start together, when the last operand of the last copy
+is there, and every register inside stands for as many as there are copies.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +99,7 @@ def _timing(net: Netlist, model: DelayModel) -> list[LayerTiming]:
     for layer in net.layers:
         reads = buses_read(layer)
         start = max((ends[b] for b in reads), default=0.0)
-        delays = tuple(tuple(delay(c, k, model) for c in k.cells) for k in layer.kernels)
+        delays = tuple(_delays(kernel, model) for kernel in layer.kernels)
         early = _finish(layer.kernels, delays, start)
         end = max(_own(layer, early), default=start)
         finish = tuple(
@@ -115,6 +119,11 @@ def _own(layer: Layer, finish: Sequence[Sequence[float]]) -> list[float]:
         for cell, f in zip(kernel.cells, times, strict=True)
         if not isinstance(cell, Port | Literal)
     ]
+
+
+@lru_cache(maxsize=256)
+def _delays(kernel: Kernel, model: DelayModel) -> tuple[float, ...]:
+    return tuple(delay(cell, kernel, model) for cell in kernel.cells)
 
 
 def _finish(
@@ -158,10 +167,9 @@ def _cuts(
 def least_clock(net: Netlist, model: DelayModel) -> tuple[float, str]:
     """The shortest period that every single cell meets, and the layer that sets it."""
     cells = (
-        (delay(cell, kernel, model) + model.register, layer.title)
+        (max(_delays(kernel, model), default=0.0) + model.register, layer.title)
         for layer in net.layers
         for kernel in layer.kernels
-        for cell in kernel.cells
     )
     return max(cells, default=(model.register, ""))
 

@@ -20,7 +20,7 @@ endmodule
 //   makes linear_1_y0: 1x3x1x1 int24, -8000059 to 7000061
 //   constants: shift-add
 
-// 1 copy, 1 clocks
+// 1 copy, 1 clock
 module samples_linear_1_y0_2 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
@@ -67,7 +67,7 @@ module samples_linear_1_y0_2 (
   assign y0 = s6;
 endmodule
 
-// 1 copy, 1 clocks
+// 1 copy, 1 clock
 module samples_linear_1_y0_2_2 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
@@ -113,7 +113,7 @@ module samples_linear_1_y0_2_2 (
   assign y0 = s5;
 endmodule
 
-// 1 copy, 1 clocks
+// 1 copy, 1 clock
 module samples_linear_1_y0_2_3 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
@@ -191,7 +191,7 @@ endmodule
 //   makes linear_4_y0: 1x3x1x1 int77, -37778931862957161709591 to 37778931862957161709590
 //   constants: shift-add
 
-// 3 copies, 1 clocks
+// 3 copies, 1 clock
 module samples_linear_4_y0_2 (
   input  wire clk,
   input  wire signed [31:0] x0,  // -1073741824 .. 1073741824

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hls_graphs import Builder, differing, matmul, mlp, reference, stimuli
+from hls_graphs import Builder, differing, matmul, mlp, reference, residual, stimuli
 from test_rtl_ops import needs_yosys
 
 from hlsgen.build.project import BuildOptions, Project, build, load_network, project_rtl
@@ -48,6 +48,15 @@ def test_simulators_agree(simulator: str, tmp_path: Path, monkeypatch: pytest.Mo
     graph = small()
     inputs = stimuli(graph, 100)
     got = rtl_engine(emit_rtl(graph, RtlOptions(clock_ns=3.0)), graph)(inputs)
+    assert differing(dict(got), reference(graph, inputs)) == []
+
+
+@needs_yosys
+def test_a_convolutional_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HLSGEN_RTL", "yosys")
+    graph = residual()
+    inputs = stimuli(graph, 24)
+    got = rtl_engine(emit_rtl(graph, RtlOptions(clock_ns=6.0, relax=True)), graph)(inputs)
     assert differing(dict(got), reference(graph, inputs)) == []
 
 

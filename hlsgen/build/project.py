@@ -55,8 +55,9 @@ class BuildOptions:
     `inputs` declares formats of network inputs, `shapes` fixes free dimensions, `static_scales`
     replaces scales and zero points that the file computes at run time; `clock_ns` 0 takes the
     board's; `arithmetic` says by layer how products with weights are made, "" for all others;
-    `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog; `approximate`
-    is how many codes a requantisation may be off where that saves adders.
+    `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog, `max_latency`
+    bounds the clocks that it takes; `approximate` is how many codes a requantisation may be off
+    where that saves adders.
     """
 
     board: str = DEFAULT_BOARD
@@ -71,6 +72,7 @@ class BuildOptions:
     seed: int = 0
     csim: bool = True
     rtl: bool = False
+    max_latency: int | None = None
     approximate: int = 0
 
 
@@ -265,6 +267,7 @@ def _finish(folder: Path, verification: Verification, options: BuildOptions) -> 
         "inputs": {name: str(how) for name, how in options.inputs.items()},
         "shapes": {name: list(shape) for name, shape in options.shapes.items()},
         "arithmetic": {name: how.value for name, how in options.arithmetic.items()},
+        "max_latency": options.max_latency,
         "approximate": options.approximate,
     }
     _write(folder, {MARKER: as_json(content)})
@@ -312,6 +315,7 @@ def open_project(folder: Path) -> Project:
         shapes={n: tuple(s) for n, s in recorded.get("shapes", {}).items()},
         static_scales=_scales(folder / SCALES),
         arithmetic={n: Arithmetic(a) for n, a in recorded.get("arithmetic", {}).items()},
+        max_latency=recorded.get("max_latency"),
         approximate=recorded.get("approximate", 0),
     )
     return Project(folder, load_network(folder / "model.onnx", options), options)
@@ -334,10 +338,14 @@ def csim_engine(project: Project) -> Engine:
     return partial(run_csim, executable, graph)
 
 
-def project_rtl(project: Project, clock_ns: float | None = 0.0) -> Rtl:
+def project_rtl(
+    project: Project, clock_ns: float | None = 0.0, *, max_latency: int | None = None,
+    operands: int = 3,
+) -> Rtl:  # fmt: skip
     """The SystemVerilog of a project; `clock_ns` 0 takes the project's, or what its cells can meet.
 
-    None leaves out all registers.
+    None leaves out all registers. `max_latency` None takes the project's; `operands` as in
+    `RtlOptions`.
 
     Errors: OptionError for a streaming project.
     """
@@ -349,6 +357,8 @@ def project_rtl(project: Project, clock_ns: float | None = 0.0) -> Rtl:
         clock_ns=own if clock_ns == 0 else clock_ns,
         relax=clock_ns == 0,
         arithmetic=project.options.arithmetic,
+        max_latency=max_latency or project.options.max_latency,
+        operands=operands,
         top=project.options.top,
     )
     return emit_rtl(project.network.graph, options)

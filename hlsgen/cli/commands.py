@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App, CycloptsError
 
 import hlsgen
-from hlsgen.cli.given import build_options, engine_of, opened, split_inputs
+from hlsgen.cli.given import build_options, check_latency, engine_of, opened, split_inputs
 from hlsgen.cli.parameters import (
     Approximate,
     Arithmetic,
@@ -33,6 +33,7 @@ from hlsgen.cli.parameters import (
     Json,
     JsonFile,
     Liberty,
+    MaxLatency,
     Model,
     Samples,
     Scales,
@@ -75,6 +76,7 @@ def build(
     seed: int = 0,
     csim: Csim = True,
     rtl: WithRtl = False,
+    max_latency: MaxLatency = None,
     json_: Json = False,
 ) -> int:
     """Write the whole HLS project of a model and verify it by C simulation."""
@@ -82,7 +84,7 @@ def build(
 
     options = build_options(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
-        csim=csim, rtl=rtl, approximate=approximate,
+        csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
     )  # fmt: skip
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -219,6 +221,7 @@ def synth(
     liberty: Liberty = None,
     clock_ns: Clock = 0.0,
     combinational: Combinational = False,
+    max_latency: MaxLatency = None,
     arithmetic: Arithmetic = None,
     approximate: Approximate = 0,
     input_: Formats = None,
@@ -231,11 +234,13 @@ def synth(
 
     if clock_ns < 0:
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
+    check_latency(max_latency)
     _, formats = split_inputs(input_)
     project = opened(
         model, formats, shape, static_scales, "parallel", arithmetic, None, approximate
     )
-    result = synthesised(project, None if combinational else clock_ns, liberty)
+    clock = None if combinational else clock_ns
+    result = synthesised(project, clock, liberty, max_latency)
     if json_:
         _print_json(result.to_json())
     else:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
 def build_options(
     board: str, io: str, clock_ns: float, top: str, inputs: list[str] | None,
     shapes: list[str] | None, scales: Path | None, samples: int, seed: int,
-    arithmetic: list[str] | None = None, *, csim: bool, rtl: bool = False, approximate: int = 0,
+    arithmetic: list[str] | None = None, *, csim: bool, rtl: bool = False,
+    max_latency: int | None = None, approximate: int = 0,
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -28,11 +29,18 @@ def build_options(
         raise OptionError(f"--samples must not be negative, got {samples}")
     if clock_ns < 0:
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
+    check_latency(max_latency)
     static = _static_scales(scales)
     return BuildOptions(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
-        max(samples, 1), seed, csim, rtl, _allowed(approximate),
+        max(samples, 1), seed, csim, rtl, max_latency, _allowed(approximate),
     )  # fmt: skip
+
+
+def check_latency(clocks: int | None) -> None:
+    """Errors: OptionError for less than a clock."""
+    if clocks is not None and clocks < 1:
+        raise OptionError(f"--max-latency must be 1 or more, got {clocks}")
 
 
 def split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]:

@@ -87,5 +87,9 @@ SynthesisTool = Annotated[Literal["yosys"], _option("The synthesis tool.")]
 Liberty = Annotated[
     Path | None, _option("Standard cells: area and delay of an ASIC instead of an FPGA's.")
 ]
+MaxLatency = Annotated[
+    int | None,
+    _option("Clocks that the SystemVerilog may take; adder graphs are searched for it."),
+]
 Combinational = Annotated[bool, _option("No registers: LUTs alone.", flag=True)]
 WithRtl = Annotated[bool, _option("Add SystemVerilog of a parallel network.", flag=True)]

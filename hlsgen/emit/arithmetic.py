@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from hlsgen.arith.adders.graph import AdderGraph, Range, Term
-from hlsgen.arith.adders.solve import solve
+from hlsgen.arith.adders.solve import least_depth, solve
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.signed_digit import csd_weight
 from hlsgen.emit.jinja import wire_type
 from hlsgen.emit.matrices import constant_matrices
-from hlsgen.errors import OptionError
+from hlsgen.errors import OptionError, Unsupported
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntArray, IntType
 from hlsgen.ops.hw.conv import Conv
@@ -122,17 +124,48 @@ class AdderLines:
 
 def adder_lines(op: MatMul | Conv, x: IntType) -> tuple[AdderLines, ...]:
     """Shifts and adds for each matrix of an operator."""
-    return tuple(AdderLines(adder_graph(m.weights, m.ranges)) for m in constant_matrices(op, x))
+    return tuple(
+        AdderLines(adder_graph(m.weights, m.ranges, HLS_ADDERS)) for m in constant_matrices(op, x)
+    )
 
 
 _FULL_EFFORT = 1 << 14  # signed digits of a matrix that is searched with all effort
 
 
-def adder_graph(weights: IntArray, ranges: Sequence[Range]) -> AdderGraph:
-    """The adder graph that both back-ends build a layer from.
+@dataclass(frozen=True, slots=True)
+class Adders:
+    """What a back-end builds adder graphs of.
+
+    An adder takes `operands` words at most, 2 or 3; a graph has at most `slack` levels of adders
+    more than the least that its matrix needs, None for no bound.
+    """
+
+    operands: int = 2
+    slack: int | None = None
+
+
+# Two words: the HLS tool schedules a + b + c its own way, which was never measured here. Others who
+# fused adders for it saw no gain (hls4ml, pull request 1518).
+HLS_ADDERS = Adders()
+
+
+def adder_graph(weights: IntArray, ranges: Sequence[Range], adders: Adders) -> AdderGraph:
+    """The adder graph that a back-end builds a layer from.
 
     The effort falls with the size of the matrix, so that the search of a large one takes seconds
     to minutes, and not hours, for the last few per cent.
+    Errors: Unsupported where sums might leave the search's 62 bits.
     """
     digits = sum(csd_weight(int(v)) for v in weights.flat)
-    return solve(weights, ranges, effort=min(1.0, (_FULL_EFFORT / max(digits, 1)) ** 2))
+    effort = min(1.0, (_FULL_EFFORT / max(digits, 1)) ** 2)
+    three = adders.operands == 3
+    depth = None
+    if adders.slack is not None:
+        live = np.array([r != (0, 0) for r in ranges])[:, None]
+        depth = adders.slack + least_depth(weights * live, three_input=three)
+    try:
+        return solve(weights, ranges, max_depth=depth, effort=effort, three_input=three)
+    except Unsupported as error:
+        raise Unsupported(
+            f"{error.message}: give this layer another arithmetic, --arithmetic LAYER=tool"
+        ) from error

@@ -24,22 +24,31 @@ class ConstantMatrix:
     ranges: tuple[Range, ...]
 
 
-def constant_matrices(op: MatMul | Conv, x: IntType) -> tuple[ConstantMatrix, ...]:
-    """What an operator multiplies each of its vectors or windows by: one matrix a group.
+def weight_matrices(op: MatMul | Conv) -> tuple[IntArray, ...]:
+    """What an operator multiplies each of its vectors or windows by: one matrix (K, M) a group.
 
     A window is laid out channel by channel, the taps of one channel side by side.
     """
+    if isinstance(op, MatMul):
+        return (op.weights,)
+    rows = op.weights.reshape(op.group, op.weights.shape[0] // op.group, -1)
+    return tuple(r.T for r in rows)
+
+
+def constant_matrices(op: MatMul | Conv, x: IntType) -> tuple[ConstantMatrix, ...]:
+    """The matrices of `weight_matrices` with the bounds of what they are multiplied by."""
+    matrices = weight_matrices(op)
     match op:
-        case MatMul(weights=weights):
+        case MatMul():
             axis = len(x.shape) - 1
             lo, hi = (field.expand(v, x.shape, [axis]) for v in (x.lo, x.hi))
             other = tuple(range(axis))
-            return (ConstantMatrix(weights, _ranges(lo.min(axis=other), hi.max(axis=other))),)
-        case Conv(weights=weights, group=group):
-            taps = int(np.prod(weights.shape[2:]))
+            bounds = [_ranges(lo.min(axis=other), hi.max(axis=other))]
+        case Conv(group=group):
+            taps = int(np.prod(op.weights.shape[2:]))
             lo, hi = (np.repeat(v, taps).reshape(group, -1) for v in op.channel_bounds(x))
-            rows = weights.reshape(group, weights.shape[0] // group, -1)
-            return tuple(ConstantMatrix(rows[g].T, _ranges(lo[g], hi[g])) for g in range(group))
+            bounds = list(map(_ranges, lo, hi))
+    return tuple(map(ConstantMatrix, matrices, bounds))
 
 
 def _ranges(lo: IntArray, hi: IntArray) -> tuple[Range, ...]:

@@ -13,14 +13,26 @@ from hlsgen.build.synth import Synthesis, synthesise
 from hlsgen.emit.arithmetic import Arithmetic
 
 
-def synthesised(project: Project, clock_ns: float | None, liberty: Path | None) -> Synthesis:
+def synthesised(
+    project: Project, clock_ns: float | None, liberty: Path | None, max_latency: int | None = None
+) -> Synthesis:
     """Emits and synthesises; `clock_ns` None without registers, 0 for the project's clock.
 
-    Yosys may take DSPs if some layer asks for them.
+    Yosys may take DSPs if some layer asks for them. Standard cells have no adder of three operands:
+    adder graphs of two and of three are both synthesised, and the smaller design counts.
     """
-    rtl = project_rtl(project, clock_ns)
-    dsp = Arithmetic.DSP in project.options.arithmetic.values()
-    return synthesise(rtl, liberty, dsp=dsp)
+    chosen = project.options.arithmetic.values()
+    dsp = Arithmetic.DSP in chosen
+    both = liberty is not None and Arithmetic.SHIFT_ADD in chosen
+    found = [
+        synthesise(
+            project_rtl(project, clock_ns, max_latency=max_latency, operands=operands),
+            liberty,
+            dsp=dsp,
+        )
+        for operands in ((2, 3) if both else (3,))
+    ]
+    return min(found, key=lambda s: s.asic.area if s.asic else 0.0)
 
 
 def show(result: Synthesis) -> None:
@@ -30,6 +42,7 @@ def show(result: Synthesis) -> None:
     table.add_row("tool", result.tool)
     table.add_row("pipeline stages", str(result.latency))
     table.add_row("delay without registers", f"{result.estimated_delay_ns:.1f} ns (estimated)")
+    table.add_row("three-input adders", "yes" if result.three_input_adders else "no")
     for name, value in asdict(cost).items() if cost else ():
         table.add_row(name, str(value))
     Console().print(table)

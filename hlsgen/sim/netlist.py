@@ -1,23 +1,25 @@
 """Evaluates a netlist of Yosys' word-level cells, every wire over all clocks at once.
 
 A feed-forward design has no state but delays: a flip-flop is its input one clock later. So a wire
-is one array along time, and a cell one numpy operation. Source: Yosys manual, "Internal cell
-library"; write_json.
+is one array along time, and a cell one numpy operation. Modules stay modules: all instances of one
+whose inputs are known are evaluated together, as further rows of the arrays, so that a kernel costs
+as many numpy operations as it has cells, however many copies there are. Source: Yosys manual,
+"Internal cell library"; write_json.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hlsgen.errors import HlsgenError
+from hlsgen.sim.words import WIDE, Array, Bit, Words
 
-Array = NDArray[Any]  # unsigned patterns: int64, or Python ints where 62 bits do not suffice
-Bit = int | str  # a net, or a constant "0", "1", "x"
+_ROWS = 1 << 14  # elements of one wire that are evaluated at a time, about: they stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +31,29 @@ class _Cell:
     connections: Mapping[str, Sequence[Bit]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Neighbouring bits of one word, or constants (`word` -1)."""
-
-    word: int
-    offset: int
-    count: int
-    value: int = 0
-
-
 class Netlist:
-    """One flat module, its cells in the order of evaluation.
+    """A design of feed-forward modules.
 
     Errors: HlsgenError for a cell of unknown kind or a feedback loop.
     """
 
     def __init__(self, content: Mapping[str, Any], top: str) -> None:
-        module = content["modules"][top]
-        self.ports: dict[str, list[Bit]] = {n: p["bits"] for n, p in module["ports"].items()}
-        found = [
-            part
-            for c in module["cells"].values()
-            if c["type"] != "$scopeinfo"
-            for part in _split(_cell(c))
-        ]
-        unknown = sorted({c.kind for c in found if c.kind not in _CELLS and c.kind != "$dff"})
-        if unknown:
-            raise HlsgenError(f"{top}: the netlist holds cells that are not evaluated: {unknown}")
-        self.initial = _initial(module["netnames"])
-        inputs = [
-            b for p in module["ports"].values() if p["direction"] == "input" for b in p["bits"]
-        ]
-        self.cells = _ordered(found, inputs, top)
+        self.modules: dict[str, _Module] = {}
+        self._read(content["modules"], top)
+        self.top = self.modules[top]
+
+    def _read(self, content: Mapping[str, Any], name: str) -> None:
+        """A module after those that it holds."""
+        cells = content[name]["cells"].values()
+        for kind in dict.fromkeys(c["type"] for c in cells):
+            if kind in content and kind not in self.modules:
+                self._read(content, kind)
+        self.modules[name] = _Module(name, content[name], self.modules)
+
+    @property
+    def words(self) -> int:
+        """How many wires the top module holds, about."""
+        return sum(map(len, self.top.steps))
 
     def run(self, inputs: Mapping[str, tuple[int, Array]], outputs: Mapping[str, int],
             clocks: int) -> dict[str, Array]:  # fmt: skip
@@ -69,91 +61,132 @@ class Netlist:
 
         `inputs` are (bits an element, patterns (clocks, elements)); `outputs` bits an element.
         """
-        words = _Words(clocks)
+        words = Words((1, clocks), self.top.last)
         for name, (width, patterns) in inputs.items():
+            port = self.top.ports[name]
             for i in range(patterns.shape[1]):
-                words.put(self.ports[name][i * width : (i + 1) * width], patterns[:, i])
-        for cell in self.cells:
-            if cell.kind == "$dff":
-                self._delay(cell, words)
-            else:
-                words.put(cell.connections["Y"], _CELLS[cell.kind](cell, words))
-        return {
-            name: np.stack(
-                [
-                    words.get(self.ports[name][i : i + width])
-                    for i in range(0, len(self.ports[name]) // width * width, width)
-                ],
-                axis=1,
-            )
-            for name, width in outputs.items()
-        }
+                words.put(port[i * width : (i + 1) * width], patterns[None, :, i])
+        self.top.evaluate(words)
+        found: dict[str, Array] = {}
+        for name, width in outputs.items():
+            port = self.top.ports[name]
+            places = range(0, len(port) // width * width, width)
+            found[name] = np.stack([words.get(port[i : i + width])[0] for i in places], axis=1)
+        return found
 
-    def _delay(self, cell: _Cell, words: _Words) -> None:
+
+class _Module:
+    """A module, its cells in the order of evaluation.
+
+    A step is one cell, or all instances of one kind that are ready at the same time.
+    """
+
+    def __init__(self, name: str, content: Mapping[str, Any], known: Mapping[str, _Module]) -> None:
+        self.name, self.known = name, known
+        self.ports: dict[str, list[Bit]] = {n: p["bits"] for n, p in content["ports"].items()}
+        way = {n: p["direction"] for n, p in content["ports"].items()}
+        self.inputs = tuple(n for n in self.ports if way[n] == "input")
+        self.outputs = tuple(n for n in self.ports if way[n] == "output")
+        cells = [
+            part
+            for c in content["cells"].values()
+            if c["type"] != "$scopeinfo"
+            for part in _split(_cell(c))
+        ]
+        unknown = {c.kind for c in cells} - {"$dff"} - _CELLS.keys() - known.keys()
+        if unknown:
+            raise HlsgenError(
+                f"{name}: the netlist holds cells that are not evaluated: {sorted(unknown)}"
+            )
+        self.initial = _initial(content["netnames"])
+        self.steps = _ordered(cells, [b for n in self.inputs for b in self.ports[n]], name, known)
+        self.last = self._last_reads()
+        self.pieces = {n: self._pieces(self.ports[n]) for n in self.inputs}
+
+    def reads(self, cell: _Cell) -> Iterator[Sequence[Bit]]:
+        return _reads(cell, self.known)
+
+    def _last_reads(self) -> dict[Bit, int]:
+        """The last step that reads each net; outputs are kept."""
+        last: dict[Bit, int] = {}
+        for step, cells in enumerate(self.steps):
+            for cell in cells:
+                for bits in self.reads(cell):
+                    last |= dict.fromkeys(bits, step)
+        kept = len(self.steps)
+        return last | dict.fromkeys((b for n in self.outputs for b in self.ports[n]), kept)
+
+    def _pieces(self, port: Sequence[Bit]) -> list[slice]:
+        """An input port in words: one, or as its readers cut it where it is too wide for one."""
+        if len(port) <= WIDE:
+            return [slice(0, len(port))]
+        place = {bit: k for k, bit in enumerate(port)}
+        cuts = {0, len(port)}
+        for cell in (c for step in self.steps for c in step):
+            for bits in self.reads(cell):
+                at = [place.get(b, -2) for b in bits]
+                for before, here in pairwise([-2, *at, -2]):
+                    if here != before + 1:
+                        cuts |= {here, before + 1}
+        ends = sorted(c for c in cuts if 0 <= c <= len(port))
+        return [slice(a, b) for a, b in pairwise(ends)]
+
+    def evaluate(self, words: Words) -> None:
+        """Every net from those of the input ports."""
+        for step, cells in enumerate(self.steps):
+            kind = cells[0].kind
+            if kind in self.known:
+                self._instances(self.known[kind], cells, words)
+            elif kind == "$dff":
+                self._delay(cells[0], words)
+            else:
+                words.put(cells[0].connections["Y"], _CELLS[kind](cells[0], words))
+            words.forget(step)
+
+    def _instances(self, module: _Module, cells: Sequence[_Cell], words: Words) -> None:
+        """Some copies of a module at a time, side by side."""
+        count = max(1, _ROWS // (words.shape[0] * words.shape[1]))
+        for k in range(0, len(cells), count):
+            self._side_by_side(module, cells[k : k + count], words)
+
+    def _side_by_side(self, module: _Module, cells: Sequence[_Cell], words: Words) -> None:
+        rows, clocks = words.shape
+        inner = Words((len(cells) * rows, clocks), module.last)
+        for name in module.inputs:
+            for piece in module.pieces[name]:
+                parts = [words.get(c.connections[name][piece]) for c in cells]
+                inner.put(module.ports[name][piece], np.concatenate(parts))
+        module.evaluate(inner)
+        for name in module.outputs:
+            at = 0
+            for run in inner.runs(module.ports[name]):
+                values = inner.part(run)
+                for k, cell in enumerate(cells):
+                    bits = cell.connections[name][at : at + run.count]
+                    words.put(bits, values[k * rows : (k + 1) * rows])
+                at += run.count
+
+    def _delay(self, cell: _Cell, words: Words) -> None:
         data, made = cell.connections["D"], cell.connections["Q"]
         at = 0
         for run in words.runs(data):
             values = words.part(run)
             before = np.zeros_like(values)
-            before[1:] = values[:-1]
+            before[:, 1:] = values[:, :-1]
             bits = made[at : at + run.count]
-            before[0] = sum(self.initial.get(b, 0) << k for k, b in enumerate(bits))
+            before[:, 0] = sum(self.initial.get(b, 0) << k for k, b in enumerate(bits))
             words.put(bits, before)
             at += run.count
-
-
-class _Words:
-    """Which word and bit every net is, and the words over time."""
-
-    def __init__(self, clocks: int) -> None:
-        self.clocks = clocks
-        self.place: dict[Bit, tuple[int, int]] = {}
-        self.words: list[Array] = []
-
-    def put(self, bits: Sequence[Bit], values: Array) -> None:
-        for k, bit in enumerate(bits):
-            self.place[bit] = len(self.words), k
-        self.words.append(values)
-
-    def runs(self, bits: Sequence[Bit]) -> list[_Run]:
-        """The bits as few runs, the lowest first; an x counts as 0."""
-        found: list[_Run] = []
-        for bit in bits:
-            word, offset = (-1, 0) if isinstance(bit, str) else self.place[bit]
-            last = found[-1] if found else None
-            if last and word == last.word and (word < 0 or offset == last.offset + last.count):
-                value = last.value | (bit == "1") << last.count
-                found[-1] = _Run(word, last.offset, last.count + 1, value)
-            else:
-                found.append(_Run(word, offset, 1, int(bit == "1")))
-        return found
-
-    def part(self, run: _Run) -> Array:
-        if run.word < 0:
-            return np.full(self.clocks, run.value, dtype=object if run.count > 62 else np.int64)
-        values = (self.words[run.word] >> run.offset) & ((1 << run.count) - 1)
-        return values if run.count > 62 else values.astype(np.int64)
-
-    def get(self, bits: Sequence[Bit]) -> Array:
-        """The unsigned pattern of some bits."""
-        wide = len(bits) > 62
-        total: Array = np.zeros(self.clocks, dtype=object if wide else np.int64)
-        at = 0
-        for run in self.runs(bits):
-            part = self.part(run)
-            total = total + ((part.astype(object) if wide else part) << at)
-            at += run.count
-        return total
 
 
 # -- cells --------------------------------------------------------------------------------------
 
 
-def _value(cell: _Cell, words: _Words, port: str, room: int) -> Array:
+def _value(cell: _Cell, words: Words, port: str, room: int) -> Array:
     """A port as the integer that it stands for, in a type that holds `room` bits."""
     bits = cell.connections[port]
     pattern = words.get(bits)
-    if room > 62:
+    if room > WIDE:
         pattern = pattern.astype(object)
     if cell.parameters.get(f"{port}_SIGNED") and bits:
         pattern = pattern - ((pattern >> (len(bits) - 1)) << len(bits))
@@ -163,11 +196,11 @@ def _value(cell: _Cell, words: _Words, port: str, room: int) -> Array:
 def _masked(cell: _Cell, values: Array) -> Array:
     width = len(cell.connections["Y"])
     values = values & ((1 << width) - 1)
-    return values if width > 62 else values.astype(np.int64)
+    return values if width > WIDE else values.astype(np.int64)
 
 
-def _binary(of: Callable[[Array, Array], Array]) -> Callable[[_Cell, _Words], Array]:
-    def evaluate(cell: _Cell, words: _Words) -> Array:
+def _binary(of: Callable[[Array, Array], Array]) -> Callable[[_Cell, Words], Array]:
+    def evaluate(cell: _Cell, words: Words) -> Array:
         room = 2 + len(cell.connections["Y"])
         room += len(cell.connections["A"]) + len(cell.connections["B"])
         a, b = (_value(cell, words, p, room) for p in "AB")
@@ -176,8 +209,8 @@ def _binary(of: Callable[[Array, Array], Array]) -> Callable[[_Cell, _Words], Ar
     return evaluate
 
 
-def _unary(of: Callable[[Array], Array]) -> Callable[[_Cell, _Words], Array]:
-    def evaluate(cell: _Cell, words: _Words) -> Array:
+def _unary(of: Callable[[Array], Array]) -> Callable[[_Cell, Words], Array]:
+    def evaluate(cell: _Cell, words: Words) -> Array:
         room = 2 + max(len(cell.connections["A"]), len(cell.connections["Y"]))
         a = _value(cell, words, "A", room)
         return _masked(cell, np.asarray(of(a)).astype(a.dtype))
@@ -185,22 +218,22 @@ def _unary(of: Callable[[Array], Array]) -> Callable[[_Cell, _Words], Array]:
     return evaluate
 
 
-def _all_ones(cell: _Cell, words: _Words) -> Array:
+def _all_ones(cell: _Cell, words: Words) -> Array:
     bits = cell.connections["A"]
     return (words.get(bits) == (1 << len(bits)) - 1).astype(np.int64)
 
 
-def _parity(cell: _Cell, words: _Words) -> Array:
+def _parity(cell: _Cell, words: Words) -> Array:
     bits = cell.connections["A"]
     return np.asarray(sum(words.get([b]) for b in bits)) & 1
 
 
-def _mux(cell: _Cell, words: _Words) -> Array:
+def _mux(cell: _Cell, words: Words) -> Array:
     a, b, s = (words.get(cell.connections[p]) for p in "ABS")
     return np.where(s != 0, b, a)
 
 
-def _pmux(cell: _Cell, words: _Words) -> Array:
+def _pmux(cell: _Cell, words: Words) -> Array:
     """A, or the word of B whose bit of S is set."""
     total, width = words.get(cell.connections["A"]), len(cell.connections["A"])
     for k, bit in enumerate(cell.connections["S"]):
@@ -209,7 +242,19 @@ def _pmux(cell: _Cell, words: _Words) -> Array:
     return total
 
 
-_CELLS: dict[str, Callable[[_Cell, _Words], Array]] = {
+def _shifted(to_left: bool) -> Callable[[_Cell, Words], Array]:
+    """Shifts by any amount; to the right the sign of a signed A goes on."""
+
+    def evaluate(cell: _Cell, words: Words) -> Array:
+        size = len(cell.connections["A"]) + len(cell.connections["Y"])
+        by = np.minimum(words.get(cell.connections["B"]), size)
+        a = _value(cell, words, "A", size + int(by.max()) if to_left else size)
+        return _masked(cell, a << by if to_left else a >> by)
+
+    return evaluate
+
+
+_CELLS: dict[str, Callable[[_Cell, Words], Array]] = {
     "$add": _binary(lambda a, b: a + b),
     "$sub": _binary(lambda a, b: a - b),
     "$mul": _binary(lambda a, b: a * b),
@@ -224,6 +269,9 @@ _CELLS: dict[str, Callable[[_Cell, _Words], Array]] = {
     "$ne": _binary(lambda a, b: a != b),
     "$logic_and": _binary(lambda a, b: (a != 0) & (b != 0)),
     "$logic_or": _binary(lambda a, b: (a != 0) | (b != 0)),
+    "$shl": _shifted(to_left=True),
+    "$sshl": _shifted(to_left=True),
+    "$sshr": _shifted(to_left=False),
     "$neg": _unary(lambda a: -a),
     "$pos": _unary(lambda a: a),
     "$not": _unary(lambda a: ~a),
@@ -270,30 +318,59 @@ def _initial(nets: Mapping[str, Any]) -> dict[Bit, int]:
     return found
 
 
-def _ordered(cells: Sequence[_Cell], inputs: Sequence[Bit], top: str) -> list[_Cell]:
+def _ordered(
+    cells: Sequence[_Cell], inputs: Sequence[Bit], name: str, modules: Mapping[str, _Module]
+) -> list[list[_Cell]]:
     """Each cell after those that make what it reads; clocks do not count."""
-    read = [_read(cell) for cell in cells]
-    readers = _readers(read)
-    missing = list(map(len, read))
-    ready = [k for k, count in enumerate(missing) if not count]
-    order: list[_Cell] = []
-    known = list(dict.fromkeys(inputs))
-    while known or ready:
-        for bit in known:
-            for k in readers.get(bit, ()):
-                missing[k] -= 1
-                if not missing[k]:
-                    ready.append(k)
-        known = []
-        if ready:
-            order.append(cells[ready.pop()])
-            known = list(order[-1].connections["Q" if order[-1].kind == "$dff" else "Y"])
-    if len(order) < len(cells):
-        raise HlsgenError(f"{top}: the netlist has a feedback loop or an undriven net")
-    return order
+    waiting = _Waiting(cells, modules)
+    waiting.known(dict.fromkeys(inputs))
+    steps: list[list[_Cell]] = []
+    while step := waiting.step():
+        steps.append([cells[k] for k in step])
+        for cell in steps[-1]:
+            waiting.known(_made(cell, modules))
+    if sum(map(len, steps)) < len(cells):
+        raise HlsgenError(f"{name}: the netlist has a feedback loop or an undriven net")
+    return steps
 
 
-def _readers(read: Sequence[set[Bit]]) -> dict[Bit, list[int]]:
+class _Waiting:
+    """Cells that wait for their operands, and those that are ready."""
+
+    def __init__(self, cells: Sequence[_Cell], modules: Mapping[str, _Module]) -> None:
+        self.kinds = [c.kind if c.kind in modules else "" for c in cells]
+        read = [{b for bits in _reads(c, modules) for b in bits if isinstance(b, int)}
+                for c in cells]  # fmt: skip
+        self.readers = _readers(read)
+        self.missing = list(map(len, read))
+        self.single: list[int] = []
+        self.groups: dict[str, list[int]] = {}
+        for k, count in enumerate(self.missing):
+            if not count:
+                self._ready(k)
+
+    def known(self, bits: Iterable[Bit]) -> None:
+        """These nets are there."""
+        for bit in bits:
+            for k in self.readers.get(bit, ()):
+                self.missing[k] -= 1
+                if not self.missing[k]:
+                    self._ready(k)
+
+    def _ready(self, k: int) -> None:
+        kind = self.kinds[k]
+        (self.groups.setdefault(kind, []) if kind else self.single).append(k)
+
+    def step(self) -> list[int]:
+        """The next: a single cell while there is one, then the kind of which most are ready."""
+        if self.single:
+            return [self.single.pop()]
+        if not self.groups:
+            return []
+        return self.groups.pop(max(self.groups, key=lambda kind: len(self.groups[kind])))
+
+
+def _readers(read: Sequence[set[int]]) -> dict[Bit, list[int]]:
     """The cells that look at each net."""
     found: dict[Bit, list[int]] = {}
     for k, bits in enumerate(read):
@@ -302,7 +379,19 @@ def _readers(read: Sequence[set[Bit]]) -> dict[Bit, list[int]]:
     return found
 
 
-def _read(cell: _Cell) -> set[Bit]:
-    """The nets that a cell looks at."""
-    ports = (bits for port, bits in cell.connections.items() if port not in ("Y", "Q", "CLK"))
-    return {bit for bits in ports for bit in bits if not isinstance(bit, str)}
+def _reads(cell: _Cell, modules: Mapping[str, _Module]) -> Iterator[Sequence[Bit]]:
+    """What a cell looks at: the nets of an operand or of a word of it."""
+    if cell.kind not in modules:
+        yield from (b for port, b in cell.connections.items() if port not in ("Y", "Q", "CLK"))
+        return
+    for port in modules[cell.kind].inputs:
+        for piece in modules[cell.kind].pieces[port]:
+            yield cell.connections[port][piece]
+
+
+def _made(cell: _Cell, modules: Mapping[str, _Module]) -> Iterator[Bit]:
+    """The nets that a cell drives."""
+    kind = cell.kind
+    ports = modules[kind].outputs if kind in modules else ("Q",) if kind == "$dff" else ("Y",)
+    for port in ports:
+        yield from cell.connections[port]

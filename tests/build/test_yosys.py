@@ -77,14 +77,15 @@ def test_synthesis_that_fails(
 
 def test_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stat = (
-        '{"modules": {"\\\\top": {"num_cells_by_type": {"LUT2": 3, "LUT6": 4, "INV": 1, "FDRE": 5, '
-        '"FDSE": 1, "CARRY4": 7, "DSP48E2": 2, "RAMB36E2": 1, "BUFG": 1}}}}'
+        '{"modules": {"\\\\top": {"num_cells_by_type": {"LUT2": 3, "LUT6": 4, "LUT6_2": 10, '
+        '"INV": 1, "FDRE": 5, "FDSE": 1, "CARRY4": 7, "CARRY8": 2, "DSP48E2": 2, '
+        '"RAMB36E2": 1, "BUFG": 1}}}}'
     )
     stand_in(tmp_path, monkeypatch, f"{VERSION}\ncat > stat.json <<'E'\n{stat}\nE")
     cost = synthesise(RTL).fpga
     assert cost is not None
-    assert (cost.lut, cost.inverters, cost.ff) == (7, 1, 6)
-    assert (cost.carry4, cost.carry8, cost.dsp, cost.bram18) == (7, 4, 2, 2)
+    assert (cost.lut, cost.inverters, cost.ff) == (17, 1, 6)
+    assert (cost.carry4, cost.carry8, cost.dsp, cost.bram18) == (11, 6, 2, 2)
 
 
 def test_a_library_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -140,8 +140,7 @@ def _checked(
     norms = [sum(abs(v) for v in column) for column in columns]
     if 4 * max(norms, default=0) * max(most, 1) >= 1 << 62:
         raise Unsupported(
-            f"adder graphs: sums of up to {max(norms) * most} do not fit the search's 62 bits; "
-            "split the matrix by inputs"
+            f"adder graphs: sums of up to {max(norms) * most} do not fit the search's 62 bits"
         )
     odd = np.array(columns, dtype=np.int64).reshape(given.shape[::-1])
     return np.ascontiguousarray(odd.T), shifts, ranges

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hlsgen.emit.arithmetic import Adders
 from hlsgen.emit.rtl.cells import (
     Append,
     AtLeast,
@@ -36,9 +37,12 @@ class Builder:
     those of 7x; the bounds of all others follow from their operands' alone.
     """
 
-    def __init__(self, ports: Sequence[Range]) -> None:
+    def __init__(self, ports: Sequence[Range], adders: Adders) -> None:
+        self.adders = adders
         self.cells: list[Cell] = []
         self.ranges: list[Range] = []
+        self.phases: list[int] = []
+        self.phase = 0  # of the cells to come
         self._known: dict[Cell, int] = {}
         self._forms: dict[int, Form] = {}
         for k, r in enumerate(ports):
@@ -58,12 +62,15 @@ class Builder:
             if keep:
                 place[wire] = len(place)
         cells = tuple(_moved(self.cells[w], place) for w in place)
-        return Kernel(cells, tuple(self.ranges[w] for w in place), tuple(place[w] for w in outputs))
+        ranges = tuple(self.ranges[w] for w in place)
+        phases = tuple(self.phases[w] for w in place)
+        return Kernel(cells, ranges, tuple(place[w] for w in outputs), phases)
 
     def _put(self, cell: Cell, bounds: Range) -> int:
         wire = len(self.cells)
         self.cells.append(cell)
         self.ranges.append(bounds)
+        self.phases.append(self.phase)
         self._known[cell] = wire
         return wire
 
@@ -81,6 +88,12 @@ class Builder:
         wire = self._put(cell, bounds)
         if form is not None:
             self._forms[wire] = form
+        return wire
+
+    def bounded(self, wire: int, lo: int, hi: int) -> int:
+        """The wire, from now on known to stay within these bounds as well."""
+        low, high = self.ranges[wire]
+        self.ranges[wire] = max(low, lo), min(high, hi)
         return wire
 
     def _form(self, cell: Cell) -> Form | None:
@@ -122,7 +135,7 @@ class Builder:
         return cell.value if isinstance(cell, Literal) else None
 
     def sum(self, terms: Sequence[Term], constant: int = 0) -> int:
-        """constant + sum of one or two terms; both negative is refused by the meaning of Sum."""
+        """constant + sum of the terms; what Sum does not allow is refused."""
         kept: list[Term] = []
         for term in terms:
             value = self.value(term.wire)
@@ -134,11 +147,12 @@ class Builder:
             return self.literal(constant)
         if kept == [Term(kept[0].wire)] and constant == 0:
             return kept[0].wire
-        if len(kept) == 2 and kept[0].negative:
-            kept.reverse()  # one form for a - b: equal differences are one cell
-        elif len(kept) == 2 and not kept[1].negative:
-            kept.sort(key=lambda t: (t.wire, t.shift))
-        return self.add(Sum(tuple(kept), constant))
+        kept.sort(key=lambda t: (t.negative, t.wire, t.shift))  # equal sums are one cell
+        cell = Sum(tuple(kept), constant)
+        positive = constant or len(kept) == 1 or not kept[0].negative
+        if cell.operands > 3 or not positive:
+            raise ValueError(f"no adder: {cell}")
+        return self.add(cell)
 
     def times(self, wire: int, factor: int) -> int:
         value = self.value(wire)

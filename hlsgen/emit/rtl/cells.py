@@ -39,10 +39,39 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """y = constant + sum of the terms; one term, or two of which one at most is negative."""
+    """y = constant + sum of the terms: three operands at most, the constant being one unless 0.
+
+    Without a constant some term is positive.
+    """
 
     terms: tuple[Term, ...]
     constant: int = 0
+
+    @property
+    def operands(self) -> int:
+        """How many words are added."""
+        return len(self.terms) + (self.constant != 0)
+
+    @property
+    def wires(self) -> int:
+        """Low bits that need no adder: those that one operand at most reaches, not subtracted."""
+        (lowest, negative, _), *others = self._ends
+        return lowest if negative or not others else others[0][0]
+
+    @property
+    def lowest(self) -> int | None:
+        """The term that reaches lowest; None for the constant."""
+        place = self._ends[0][2]
+        return place if place < len(self.terms) else None
+
+    @property
+    def _ends(self) -> list[tuple[int, bool, int]]:
+        """Least bit, whether subtracted, and place of each operand, the lowest first."""
+        ends = [(t.shift, t.negative, k) for k, t in enumerate(self.terms)]
+        if self.constant:
+            zeros = (self.constant & -self.constant).bit_length() - 1
+            ends.append((zeros, False, len(ends)))
+        return sorted(ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,16 +233,18 @@ def _scaled(r: Range, factor: int) -> Range:
     return (r[0] * factor, r[1] * factor) if factor >= 0 else (r[1] * factor, r[0] * factor)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """A netlist: cells[i] drives wire i, operands before their readers; the ports come first.
 
-    `ranges[i]` bounds wire i; `outputs` are the wires of y0, y1, ...
+    `ranges[i]` bounds wire i; `outputs` are the wires of y0, y1, ...; phases[i] counts up where
+    one operator's cells end and the next one's begin.
     """
 
     cells: tuple[Cell, ...]
     ranges: tuple[Range, ...]
     outputs: tuple[int, ...]
+    phases: tuple[int, ...]
 
     @property
     def ports(self) -> tuple[Range, ...]:

@@ -80,11 +80,10 @@ def delay(cell: Cell, kernel: Kernel, model: DelayModel) -> float:  # noqa: C901
 
 
 def _sum(cell: Sum, bits: int, model: DelayModel) -> float:
-    """A single shifted operand is wiring; each operand more than two takes a LUT in front."""
-    count = len(cell.terms) + (cell.constant != 0)
-    if count == 1 and not cell.terms[0].negative:
+    """A single shifted operand is wiring; three operands pass a LUT more, in front of the chain."""
+    if cell.operands == 1 and not cell.terms[0].negative:
         return 0.0
-    return model.adder(bits) + model.lut * max(0, count - 2)
+    return model.adder(bits - cell.wires) + model.lut * (cell.operands == 3)
 
 
 def _ceil_log(value: int, base: int) -> int:

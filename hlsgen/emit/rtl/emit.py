@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,24 @@ from typing import Any
 from jinja2 import Environment
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.arithmetic import Adders, Arithmetic
 from hlsgen.emit.hls import tidy
 from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import Namer
-from hlsgen.emit.rtl.cells import Range
+from hlsgen.emit.rtl.cells import Sum
+from hlsgen.emit.rtl.copies import Placement
 from hlsgen.emit.rtl.delays import DelayModel
-from hlsgen.emit.rtl.netlist import Bus, Element, Instance, Layer, Netlist, Operand, netlist
+from hlsgen.emit.rtl.fusion import Bus
+from hlsgen.emit.rtl.netlist import Layer, Netlist, buses_read, netlist
+from hlsgen.emit.rtl.offsets import absorb_offsets
 from hlsgen.emit.rtl.pipeline import Schedule, least_clock, schedule
+from hlsgen.emit.rtl.places import Vector, joined, repeated, stretches
+from hlsgen.emit.rtl.units import Element, Operand
 from hlsgen.emit.rtl.views import KernelView, kernel_view, sv_literal, sv_type
+from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph, IntType
+
+ADD3 = "hlsgen_add3.sv"  # the file of the three-input adder, where some layer has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +37,18 @@ class RtlOptions:
     """Choices of the SystemVerilog back-end; none of them changes a result bit.
 
     `clock_ns` None leaves the network combinational; with `relax` a clock that some cell cannot
-    meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `arithmetic` says by
-    layer how constant products are made, "" standing for all that are not named; `top` names the
-    module ("" takes the graph's name); `templates` replaces the shipped folder.
+    meet gives way to the shortest that all can, which `Rtl.clock_ns` states. `max_latency` bounds
+    the clocks from input to output; adder graphs of fewer levels are taken for it. `arithmetic`
+    says by layer how constant products are made, "" standing for all others; `operands` is how
+    many words an adder of an adder graph may take, 2 or 3; `top` names the module ("" takes the
+    graph's name); `templates` replaces the shipped folder.
     """
 
     clock_ns: float | None = 5.0
     relax: bool = False
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
+    max_latency: int | None = None
+    operands: int = 3
     delays: DelayModel = field(default_factory=DelayModel)
     top: str = ""
     templates: Path | None = None
@@ -62,16 +74,14 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     than the clock.
     """
     options = options or RtlOptions()
-    net = netlist(graph, options.top, options.arithmetic)
-    if options.relax and options.clock_ns is not None:
-        least = least_clock(net, options.delays)[0]
-        options = replace(options, clock_ns=max(options.clock_ns, least))
-    times = schedule(net, options.clock_ns, options.delays)
-    design = _Design(net, times, options)
+    net, times, options = _planned(absorb_offsets(graph), options)
+    design = Design(net, times, options)
     files: dict[str, str] = {}
     for index, layer in enumerate(net.layers):
         files[f"{design.modules[index][0]}.sv"] = design.layer(index, layer)
     files[f"{net.top}.sv"] = design.whole()
+    if _adds_three(net):
+        files[ADD3] = design.env.get_template("rtl/add3.sv.j2").render()
     return Rtl(
         net.top,
         times.latency,
@@ -81,6 +91,49 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
         tuple((o.name, o.type) for o in net.outputs),
         files,
     )
+
+
+def _planned(graph: HwGraph, options: RtlOptions) -> tuple[Netlist, Schedule, RtlOptions]:
+    """The netlist, its pipeline, and the options with the clock that it keeps.
+
+    A level of adders more than the least takes fewer LUTs, none more takes fewer clocks and
+    registers: with a clock both are tried, and the smaller that keeps to the latency is taken.
+    Errors: OptionError where none does.
+    """
+    found: list[tuple[Netlist, Schedule, float | None]] = []
+    for slack in (1,) if options.clock_ns is None else (1, 0):
+        net = netlist(graph, options.top, options.arithmetic, Adders(options.operands, slack))
+        clock = options.clock_ns
+        if options.relax and clock is not None:
+            clock = max(clock, least_clock(net, options.delays)[0])
+        found.append((net, schedule(net, clock, options.delays), clock))
+    latency = options.max_latency
+    kept = [f for f in found if latency is None or f[1].latency <= latency]
+    if not kept:
+        raise OptionError(
+            f"a latency of {latency} clocks of {options.clock_ns} ns cannot be met, the least "
+            f"found is {min(times.latency for _, times, _ in found)}: raise --max-latency or "
+            "--clock-ns"
+        )
+    net, times, clock = min(kept, key=lambda f: _area(f[0], f[1]))
+    return net, times, replace(options, clock_ns=clock)
+
+
+def _area(net: Netlist, times: Schedule) -> float:
+    """Bits of adders, and those of registers at half the price: a LUT has two beside it."""
+    adders = 0
+    for copies in (c for layer in net.layers for c in layer.copies):
+        kernel = copies.kernel
+        for wire, cell in enumerate(kernel.cells):
+            if isinstance(cell, Sum) and cell.operands > 1:
+                adders += copies.count * max(0, kernel.format(wire).width - cell.wires)
+    return adders + times.register_bits / 2
+
+
+def _adds_three(net: Netlist) -> bool:
+    """Whether some adder takes three operands."""
+    cells = (cell for layer in net.layers for kernel in layer.kernels for cell in kernel.cells)
+    return any(isinstance(cell, Sum) and cell.operands == 3 for cell in cells)
 
 
 def bits_of(of: IntType) -> int:
@@ -97,7 +150,7 @@ class _Delayed:
     bits: int
 
 
-class _Design:
+class Design:
     """Names of everything, and the texts."""
 
     def __init__(self, net: Netlist, times: Schedule, options: RtlOptions) -> None:
@@ -106,16 +159,18 @@ class _Design:
         self.buses = net.buses
         self.namer = Namer([net.top, *self.buses, *(o.name for o in net.outputs), *_PORTS])
         self.modules = self._modules()
+        self.variables = tuple(self.namer.take(v) for v in "ijklmn")
         self.stage = {b.name: 0 for b in net.inputs}
         for layer, stage in zip(net.layers, times.exit, strict=True):
             self.stage |= {b.name: stage for b in layer.buses}
         self.later = self._later()
+        self.placed = [Placement(self, k, layer) for k, layer in enumerate(net.layers)]
 
     def _modules(self) -> list[list[str]]:
         """Module names of each layer's kernels: <top>_<layer>, numbered from the second on."""
         namer = Namer([self.net.top])
         return [
-            [namer.take(f"{self.net.top}_{layer.name}") for _ in layer.kernels or ("",)]
+            [namer.take(f"{self.net.top}_{layer.name}") for _ in layer.copies or ("",)]
             for layer in self.net.layers
         ]
 
@@ -123,10 +178,8 @@ class _Design:
         """Names of each bus 0, 1, 2, ... stages after it was made."""
         last = dict(self.stage)
         for layer, entry in zip(self.net.layers, self.times.entry, strict=True):
-            for instance in layer.instances:
-                for e in instance.inputs:
-                    if isinstance(e, Element):
-                        last[e.bus] = max(last[e.bus], entry)
+            for bus in buses_read(layer):
+                last[bus] = max(last[bus], entry)
         for out in self.net.outputs:
             for e in out.operands:
                 if isinstance(e, Element):
@@ -138,39 +191,44 @@ class _Design:
 
     def layer(self, index: int, layer: Layer) -> str:
         """The file of a layer: its kernels as modules."""
-        formats = {b.name: b.type.format for b in layer.buses}
         views: list[KernelView] = []
-        for k, kernel in enumerate(layer.kernels):
-            copy = next(i for i in layer.instances if i.kernel == k)
+        for k, copies in enumerate(layer.copies):
             views.append(
                 kernel_view(
                     self.modules[index][k],
-                    kernel,
+                    copies,
                     self.times.stages[index][k],
                     (self.times.entry[index], self.times.exit[index]),
-                    [formats[e.bus] for e in copy.outputs],
+                    [p.vector.width for p in self.placed[index].ports[k][: len(copies.reads)]],
+                    [layer.buses[w.output].type.format for w in copies.writes],
                 )
             )
-        copies = [sum(i.kernel == k for i in layer.instances) for k in range(len(views))]
+        counts = [copies.count for copies in layer.copies]
         template = self.env.get_template("rtl/layer.sv.j2")
-        return tidy(template.render(layer=layer, kernels=views, copies=copies))
+        return tidy(template.render(layer=layer, kernels=views, copies=counts))
+
+    def vector(self, bus: str, stage: int) -> Vector:
+        """A bus as it is at a stage."""
+        of = self.buses[bus].type
+        return Vector(self.later[bus][stage - self.stage[bus]], of.format.width, of.size)
 
     def whole(self) -> str:
         """The file that joins the layers."""
         layers: list[dict[str, Any]] = [
             {
                 "title": layer.title,
+                "notes": [n for n in layer.notes if n.startswith("then ")],
                 "buses": layer.buses,
-                "instances": [
-                    self._instance(k, i, layer, n) for n, i in enumerate(layer.instances)
-                ],
+                "wires": self.placed[k].wires,
+                "texts": self.placed[k].texts(),
                 "registers": [r for b in layer.buses for r in self._registers(b)],
             }
             for k, layer in enumerate(self.net.layers)
         ]
         arrivals = [r for b in self.net.inputs for r in self._registers(b)]
         if arrivals:
-            head = {"title": "inputs", "buses": (), "instances": [], "registers": arrivals}
+            head = {"title": "inputs", "notes": (), "buses": (), "wires": (), "texts": (),
+                    "registers": arrivals}  # fmt: skip
             layers.insert(0, head)
         outputs = [
             {"name": o.name, "text": self._output(o.operands, o.type)} for o in self.net.outputs
@@ -191,73 +249,48 @@ class _Design:
         names = self.later[bus.name]
         return [_Delayed(new, old, bits_of(bus.type)) for old, new in pairwise(names)]
 
-    def _instance(self, index: int, instance: Instance, layer: Layer, number: int) -> str:
-        kernel, entry = layer.kernels[instance.kernel], self.times.entry[index]
-        clocked = self.times.exit[index] > entry
-        ports = [".clk(clk)"] if clocked else []
-        for k, (operand, bounds) in enumerate(zip(instance.inputs, kernel.ports, strict=True)):
-            ports.append(f".x{k}({self._operand(operand, entry, bounds)})")
-        for k, element in enumerate(instance.outputs):
-            ports.append(f".y{k}({self._slice(element, self.stage[element.bus])})")
-        name = self.namer.take(f"u_{layer.name}_{number}")
-        text = f"{self.modules[index][instance.kernel]} {name} ({', '.join(ports)});"
-        return "\n    ".join(textwrap.wrap(text, 96, subsequent_indent="  "))
-
-    def _slice(self, element: Element, stage: int, width: int = 0, low: int = 0) -> str:
-        """`width` bits of an element (all if 0) from bit `low` on."""
-        bus = self.buses[element.bus]
-        name, each = self.later[bus.name][stage - self.stage[bus.name]], bus.type.format.width
-        taken = width or each
-        if bits_of(bus.type) == 1:
-            return f"{name}[0]"
-        start = str(element.index) if each == 1 else f"{each}*{element.index}"
-        start += f"+{low}" if low else ""
-        return f"{name}[{start}]" if taken == 1 else f"{name}[{start} +: {taken}]"
-
-    def _operand(self, operand: Operand, stage: int, bounds: Range) -> str:
-        """An operand in the format of the port that takes it."""
-        port = IntFormat.of_range(*bounds)
-        if not isinstance(operand, Element):
-            return _pattern(operand, port.width)
-        bus = self.buses[operand.bus]
-        missing = port.width - bus.type.format.width
-        if missing <= 0:
-            return self._slice(operand, stage, port.width)
-        text = self._slice(operand, stage)
-        if not bus.type.format.signed:
-            return f"{{{missing}'d0, {text}}}"
-        sign = self._slice(operand, stage, 1, bus.type.format.width - 1)
-        return f"{{{{{missing}{{{sign}}}}}, {text}}}"
-
     def _output(self, operands: Sequence[Operand], of: IntType) -> str:
         """The vector of an output port."""
-        width, stage = of.format.width, self.times.latency
+        stage = self.times.latency
         first = operands[0] if operands else 0
         if isinstance(first, Element):
             bus = self.buses[first.bus]
             whole = tuple(Element(bus.name, i) for i in range(bus.type.size))
             if whole == tuple(operands) and bus.type.format == of.format:
                 return self.later[bus.name][stage - self.stage[bus.name]]
-        bounds = of.format.lo, of.format.hi
-        texts = [
-            self._operand(o, stage, bounds) if isinstance(o, Element) else _pattern(o, width)
-            for o in reversed(operands)
-        ]
-        joined = textwrap.wrap(", ".join(texts) or "1'b0", 92)
-        return "{" + "\n    ".join(joined) + "}"
+        return joined(list(self._elements(operands, of.format, stage)) or ["1'b0"], "    ")
+
+    def _elements(self, operands: Sequence[Operand], of: IntFormat, stage: int) -> Iterator[str]:
+        """Operands as elements of a vector, neighbours of a bus and equal constants together."""
+        for at, count in stretches(operands, self.as_wide(of)):
+            first = operands[at]
+            if isinstance(first, Element):
+                yield self.run(first.bus, str(first.index), count, of, stage)
+            else:
+                yield repeated(first, of.width, count)
+
+    def as_wide(self, of: IntFormat) -> frozenset[str]:
+        """The buses whose elements are as wide as a format."""
+        return frozenset(n for n, b in self.buses.items() if b.type.format.width == of.width)
+
+    def run(self, bus: str, first: str, count: int, of: IntFormat, stage: int) -> str:
+        """Neighbours on a bus as elements of a vector; more than one if they are as wide."""
+        own, vector = self.buses[bus].type.format, self.vector(bus, stage)
+        missing = of.width - own.width
+        if missing <= 0:
+            return vector.slice(first, count) if missing == 0 else vector.part(first, of.width)
+        if not own.signed:
+            return f"{{{missing}'d0, {vector.slice(first)}}}"
+        return f"{{{{{missing}{{{vector.part(first, 1, own.width - 1)}}}}}, {vector.slice(first)}}}"
 
 
 _PORTS = ("clk", "in_valid", "out_valid", "valid")
 
 
-def _pattern(value: int, width: int) -> str:
-    """The two's complement bits of a constant."""
-    return f"{width}'d{int(value) % (1 << width)}"
-
-
 def _environment(folder: Path | None) -> Environment:
     env = environment(folder).overlay()
     env.filters["svt"] = sv_type
+    env.filters["vector"] = partial(joined, indent="    ")
     known: dict[str, Any] = {"svl": sv_literal}
     env.globals.update(known)
     return env

@@ -7,18 +7,18 @@ rename elements, so they leave no layer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of, check_arithmetic
+from hlsgen.emit.arithmetic import Adders, Arithmetic, arithmetic_of, check_arithmetic
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import identifier
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Kernel, Range
-from hlsgen.emit.rtl.units import Unit, units
+from hlsgen.emit.rtl.fusion import Bus, Draft, bus_of, fused
+from hlsgen.emit.rtl.units import Element, Operand, Places, Read, Weave, Write, units
 from hlsgen.emit.views import value_names
 from hlsgen.errors import HlsgenError, Unsupported
 from hlsgen.ir.graph import Node
@@ -32,53 +32,35 @@ from hlsgen.ops.hw.take import Take
 from hlsgen.ops.hw.transpose import Transpose
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One integer of a bus."""
-
-    bus: str
-    index: int
-
-
-Operand: TypeAlias = Element | int  # an int stands for itself
-Places: TypeAlias = NDArray[Any]  # of operands, in the shape of a tensor
-
-
 @dataclass(frozen=True, eq=False)
-class Bus:
-    """A tensor on wires, element after element, the first in the lowest bits."""
+class Copies:
+    """A kernel and where its copies stand; `output` of a write is the place of a bus in the layer.
 
-    name: str
-    onnx: str
-    type: IntType
-    ranges: tuple[Range, ...]
+    The kernel's ports are the places of the reads, one read after the other; so are its outputs.
+    """
+
+    kernel: Kernel
+    reads: tuple[Read, ...]
+    writes: tuple[Write, ...]
 
     @property
-    def note(self) -> str:
-        """Shape, format and range for people."""
-        shape = "x".join(map(str, self.type.shape)) or "scalar"
-        return f"{self.onnx}: {shape} {self.type.format}, {self.type.min} to {self.type.max}"
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A copy of kernel `kernel` on elements of its own."""
-
-    kernel: int
-    inputs: tuple[Operand, ...]
-    outputs: tuple[Element, ...]
+    def count(self) -> int:
+        return len(self.writes[0].table)
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One operator: its kernels and their copies."""
+    """One operator, or several in a row: its kernels and their copies."""
 
     name: str
     title: str
     notes: tuple[str, ...]
-    kernels: tuple[Kernel, ...]
-    instances: tuple[Instance, ...]
+    copies: tuple[Copies, ...]
     buses: tuple[Bus, ...]
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        return tuple(c.kernel for c in self.copies)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +90,9 @@ class Netlist:
         return {bus.name: bus for bus in (*self.inputs, *made)}
 
 
-def netlist(graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic]) -> Netlist:
+def netlist(
+    graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic], adders: Adders
+) -> Netlist:
     """The layers of a graph; `arithmetic` as in `RtlOptions`.
 
     Errors: OptionError for an arithmetic of a layer that has none; Unsupported where an operator
@@ -118,32 +102,35 @@ def netlist(graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic]) -> N
     top = identifier(top or graph.name, "network")
     names = value_names(graph, top)
     tensors: dict[str, Places] = {}
-    inputs = tuple(_bus(names.values[v], v, graph.types[v]) for v in graph.inputs)
-    known = {bus.name: bus for bus in inputs}
-    for bus in inputs:
-        tensors[bus.onnx] = _elements(bus)
-    layers: list[Layer] = []
+    inputs = tuple(bus_of(names.values[v], v, graph.types[v]) for v in graph.inputs)
+    tensors |= {bus.onnx: _elements(bus) for bus in inputs}
+    drafts: list[Draft] = []
     for node in graph.nodes:
         moved = _wiring(node, [tensors[v] for v in node.inputs])
         if moved is not None:
             tensors[node.output] = moved
             continue
-        how = arithmetic_of(arithmetic, node)
-        layer = _layer(graph, node, names.values, tensors, known, how)
-        layers.append(layer)
-        for bus in layer.buses:
-            known[bus.name] = bus
-            tensors[bus.onnx] = _elements(bus)
+        draft = _draft(graph, node, names.values, tensors, arithmetic_of(arithmetic, node))
+        drafts.append(draft)
+        tensors |= {bus.onnx: _elements(bus) for bus in draft.buses}
     outputs = tuple(
         Output(name, v, graph.types[v], tuple(tensors[v].reshape(-1)))
         for name, v in zip(names.outputs, graph.outputs, strict=True)
     )
+    kept = {o.bus for out in outputs for o in out.operands if isinstance(o, Element)}
+    known = {bus.name: bus for bus in inputs}
+    layers: list[Layer] = []
+    for draft in fused(drafts, kept, partial(Builder, adders=adders)):
+        layers.append(_layer(draft, known, adders))
+        known |= {bus.name: bus for bus in layers[-1].buses}
     return Netlist(top, graph.name, inputs, outputs, tuple(layers))
 
 
-def _bus(name: str, onnx: str, of: IntType) -> Bus:
-    lo, hi = (np.broadcast_to(f, of.shape).reshape(-1).tolist() for f in (of.lo, of.hi))
-    return Bus(name, onnx, of, tuple(zip(lo, hi, strict=True)))
+def buses_read(layer: Layer) -> tuple[str, ...]:
+    """The names of the buses that a layer reads."""
+    sources = {id(r.source): r.source for c in layer.copies for r in c.reads}
+    operands_of = (e.bus for s in sources.values() for e in s if isinstance(e, Element))
+    return tuple(dict.fromkeys(operands_of))
 
 
 def _elements(bus: Bus) -> Places:
@@ -178,36 +165,38 @@ def _wiring(node: Node[HwOp], x: list[Places]) -> Places | None:
             return None
 
 
-def _layer(
+def _draft(
     graph: HwGraph, node: Node[HwOp], names: Mapping[str, str], tensors: Mapping[str, Places],
-    known: Mapping[str, Bus], how: Arithmetic,
-) -> Layer:  # fmt: skip
+    how: Arithmetic,
+) -> Draft:  # fmt: skip
     made = [graph.types[v] for v in node.outputs]
     try:
         found = units(node.op, [tensors[v] for v in node.inputs], made[0].shape, how)
     except Unsupported as error:
         raise error.at(node.loc) from error
-    kernels, of_unit = _kernels(found, known, node)
-    buses = [_bus(names[v], v, t) for v, t in zip(node.outputs, made, strict=True)]
-    instances = tuple(
-        Instance(k, u.inputs, tuple(Element(buses[y].name, i) for y, i in u.outputs))
-        for k, u in zip(of_unit, found, strict=True)
-    )
-    return Layer(
-        buses[0].name,
+    return Draft(
         comment(f"{type(node.op).__name__} for {node.loc}"),
-        tuple(map(comment, _notes(node, tensors, graph, how))),
-        kernels,
-        instances,
-        tuple(_narrowed(bus, kernels, instances) for bus in buses),
+        tuple(map(comment, _notes(node, graph, how))),
+        tuple(replace(u, weave=_placed(u.weave, node)) for u in found if u.count),
+        tuple(bus_of(names[v], v, t) for v, t in zip(node.outputs, made, strict=True)),
     )
 
 
-def _notes(
-    node: Node[HwOp], tensors: Mapping[str, Places], graph: HwGraph, how: Arithmetic
-) -> list[str]:
-    notes = [f"reads {Bus('', v, graph.types[v], ()).note}" for v in node.inputs]
-    notes += [f"makes {Bus('', v, graph.types[v], ()).note}" for v in node.outputs]
+def _placed(weave: Weave, node: Node[HwOp]) -> Weave:
+    """The same, its errors with their place."""
+
+    def placed(b: Builder, ports: Sequence[int]) -> Sequence[int]:
+        try:
+            return weave(b, ports)
+        except HlsgenError as error:
+            raise error.at(node.loc) from error
+
+    return placed
+
+
+def _notes(node: Node[HwOp], graph: HwGraph, how: Arithmetic) -> list[str]:
+    notes = [f"reads {bus_of('', v, graph.types[v]).note}" for v in node.inputs]
+    notes += [f"makes {bus_of('', v, graph.types[v]).note}" for v in node.outputs]
     if isinstance(node.op, Staircase):
         notes.append(f"as {node.op.realisation.text()}")
     if node.op.partial_bounds(*(graph.types[v] for v in node.inputs)) is not None:
@@ -215,44 +204,37 @@ def _notes(
     return notes
 
 
-def _kernels(
-    found: Sequence[Unit], known: Mapping[str, Bus], node: Node[HwOp]
-) -> tuple[tuple[Kernel, ...], list[int]]:
-    """One kernel for each different key, and which one every unit is a copy of."""
-    order = {key: k for k, key in enumerate(dict.fromkeys((u.key, len(u.inputs)) for u in found))}
-    of_unit = [order[u.key, len(u.inputs)] for u in found]
-    bounds: list[list[Range]] = [[] for _ in order]
-    weave = [found[of_unit.index(k)].weave for k in range(len(order))]
-    for k, unit in zip(of_unit, found, strict=True):
-        ranges = [_range(e, known) for e in unit.inputs]
-        bounds[k] = [_union(a, b) for a, b in zip(bounds[k] or ranges, ranges, strict=True)]
-    kernels: list[Kernel] = []
-    for recipe, ports in zip(weave, bounds, strict=True):
-        builder = Builder(ports)
-        try:
-            kernels.append(builder.kernel(recipe(builder, range(len(ports)))))
-        except HlsgenError as error:
-            raise error.at(node.loc) from error
-    return tuple(kernels), of_unit
+def _layer(draft: Draft, known: Mapping[str, Bus], adders: Adders) -> Layer:
+    """The draft with its kernels, each for the joint bounds of what its copies read."""
+    copies: list[Copies] = []
+    for unit in draft.units:
+        ports = [r for read in unit.reads for r in _ranges(read, known)]
+        builder = Builder(ports, adders)
+        kernel = builder.kernel(unit.weave(builder, range(len(ports))))
+        copies.append(Copies(kernel, unit.reads, unit.writes))
+    buses = tuple(_narrowed(bus, y, copies) for y, bus in enumerate(draft.buses))
+    return Layer(buses[0].name, draft.title, draft.notes, tuple(copies), buses)
 
 
-def _range(operand: Operand, known: Mapping[str, Bus]) -> Range:
-    if isinstance(operand, Element):
-        return known[operand.bus].ranges[operand.index]
-    return int(operand), int(operand)
+def _ranges(read: Read, known: Mapping[str, Bus]) -> list[Range]:
+    """The joint bounds of each place of a vector port over all copies."""
+    ends = [
+        (known[e.bus].lo[e.index], known[e.bus].hi[e.index]) if isinstance(e, Element) else (e, e)
+        for e in read.source
+    ]
+    lo, hi = (np.array([e[k] for e in ends], dtype=object)[read.table] for k in (0, 1))
+    return [(int(a), int(b)) for a, b in zip(lo.min(axis=0), hi.max(axis=0), strict=True)]
 
 
-def _union(a: Range, b: Range) -> Range:
-    return min(a[0], b[0]), max(a[1], b[1])
-
-
-def _narrowed(bus: Bus, kernels: Sequence[Kernel], instances: Sequence[Instance]) -> Bus:
+def _narrowed(bus: Bus, output: int, copies: Sequence[Copies]) -> Bus:
     """The bus with the bounds that its kernels promise, where those are closer."""
-    ranges = list(bus.ranges)
-    for instance in instances:
-        kernel = kernels[instance.kernel]
-        for element, wire in zip(instance.outputs, kernel.outputs, strict=True):
-            if element.bus == bus.name:
-                (lo, hi), (low, high) = ranges[element.index], kernel.ranges[wire]
-                ranges[element.index] = max(lo, low), min(hi, high)
-    return Bus(bus.name, bus.onnx, bus.type, tuple(ranges))
+    lo, hi = bus.lo.copy(), bus.hi.copy()
+    for c in copies:
+        wires = iter(c.kernel.outputs)
+        for write in c.writes:
+            for places in write.table.T:
+                low, high = c.kernel.ranges[next(wires)]
+                if write.output == output:
+                    lo[places] = np.maximum(lo[places], low)
+                    hi[places] = np.minimum(hi[places], high)
+    return replace(bus, lo=lo, hi=hi)

@@ -1,27 +1,40 @@
 """Where registers stand: the fewest stages that meet the clock, then the fewest register bits.
 
 Time runs through the network as if it were combinational; a cell finishes at the latest finish of
-its operands plus its delay, and a layer starts when all that it reads is there. A cut at time t
+its operands plus its delay, or later where that keeps fewer bits alive (`lazy`), and a layer starts
+when all that it reads is there. A cut at time t
 separates the cells that finish by t from those that finish later, in every layer at once, so that
 all ways from input to output cross the same cuts. Among the times at which some cell finishes,
 those are chosen that leave no path between two cuts longer than the clock allows.
+
+So a kernel is pipelined once: all its copies start together, when the last operand of the last copy
+is there, and every register inside stands for as many as there are copies.
 """
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit.rtl.cells import Kernel, Literal, Port, operands
 from hlsgen.emit.rtl.delays import DelayModel, delay
-from hlsgen.emit.rtl.netlist import Element, Layer, Netlist
+from hlsgen.emit.rtl.lazy import ROUND, lazy
+from hlsgen.emit.rtl.netlist import Layer, Netlist, buses_read
+from hlsgen.emit.rtl.units import Element, Index, Operand
 from hlsgen.errors import OptionError
 
 _CANDIDATES = 400  # cut positions that are compared; more cost time and save next to nothing
-_ROUND = 9  # digits of a nanosecond: sums of delays in another order are the same time
+_AT_ONCE = 1 << 20  # wires times cuts
+_NEVER = np.iinfo(np.int64).max
+
+
+Ticks = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +65,7 @@ class Schedule:
     exit: tuple[int, ...]
     stages: tuple[tuple[tuple[int, ...], ...], ...]
     delay_ns: float
+    register_bits: int  # across all cuts
 
 
 def schedule(net: Netlist, clock_ns: float | None, model: DelayModel) -> Schedule:
@@ -61,7 +75,7 @@ def schedule(net: Netlist, clock_ns: float | None, model: DelayModel) -> Schedul
     """
     timing = _timing(net, model)
     total = max((t.end for t in timing), default=0.0)
-    cuts = [] if clock_ns is None else _cuts(net, timing, total, clock_ns, model)
+    cuts, bits = ([], 0) if clock_ns is None else _cuts(net, timing, total, clock_ns, model)
 
     def stage(time: float) -> int:
         return bisect_left(cuts, time)
@@ -75,6 +89,7 @@ def schedule(net: Netlist, clock_ns: float | None, model: DelayModel) -> Schedul
             for t in timing
         ),
         delay_ns=total,
+        register_bits=bits,
     )
 
 
@@ -82,36 +97,48 @@ def _timing(net: Netlist, model: DelayModel) -> list[LayerTiming]:
     ends: dict[str, float] = {bus.name: 0.0 for bus in net.inputs}
     found: list[LayerTiming] = []
     for layer in net.layers:
-        reads = _reads(layer)
+        reads = buses_read(layer)
         start = max((ends[b] for b in reads), default=0.0)
-        delays = tuple(tuple(delay(c, k, model) for c in k.cells) for k in layer.kernels)
+        delays = tuple(_delays(kernel, model) for kernel in layer.kernels)
+        early = _finish(layer.kernels, delays, start)
+        end = max(_own(layer, early), default=start)
         finish = tuple(
-            tuple(_finish(k, d, start)) for k, d in zip(layer.kernels, delays, strict=True)
+            tuple(lazy(k, f, d, end)) for k, f, d in zip(layer.kernels, early, delays, strict=True)
         )
-        own = [
-            f
-            for kernel, times in zip(layer.kernels, finish, strict=True)
-            for cell, f in zip(kernel.cells, times, strict=True)
-            if not isinstance(cell, Port | Literal)
-        ]
-        end = max(own, default=start)
+        own = _own(layer, finish)
         found.append(LayerTiming(reads, start, min(own, default=start), end, finish, delays))
         ends |= {bus.name: end for bus in layer.buses}
     return found
 
 
-def _reads(layer: Layer) -> tuple[str, ...]:
-    """The buses that a layer reads."""
-    operands_of = (e.bus for i in layer.instances for e in i.inputs if isinstance(e, Element))
-    return tuple(dict.fromkeys(operands_of))
+def _own(layer: Layer, finish: Sequence[Sequence[float]]) -> list[float]:
+    """When the layer's own cells finish."""
+    return [
+        f
+        for kernel, times in zip(layer.kernels, finish, strict=True)
+        for cell, f in zip(kernel.cells, times, strict=True)
+        if not isinstance(cell, Port | Literal)
+    ]
 
 
-def _finish(kernel: Kernel, delays: Sequence[float], start: float) -> list[float]:
-    times: list[float] = []
-    for cell, own in zip(kernel.cells, delays, strict=True):
-        ready = max((times[w] for w in operands(cell)), default=start)
-        times.append(round(ready + own, _ROUND))
-    return times
+@lru_cache(maxsize=256)
+def _delays(kernel: Kernel, model: DelayModel) -> tuple[float, ...]:
+    return tuple(delay(cell, kernel, model) for cell in kernel.cells)
+
+
+def _finish(
+    kernels: Sequence[Kernel], delays: Sequence[Sequence[float]], start: float
+) -> tuple[tuple[float, ...], ...]:
+    """When each wire is there; a phase starts when the one before has ended in every kernel."""
+    times: list[list[float]] = [[] for _ in kernels]
+    floor = start
+    for phase in range(1 + max((k.phases[-1] for k in kernels if k.phases), default=0)):
+        for kernel, delay_of, done in zip(kernels, delays, times, strict=True):
+            for wire in range(len(done), bisect_right(kernel.phases, phase)):
+                ready = max((done[w] for w in operands(kernel.cells[wire])), default=floor)
+                done.append(round(max(floor, ready) + delay_of[wire], ROUND))
+        floor = max((t for done in times for t in done), default=start)
+    return tuple(map(tuple, times))
 
 
 # -- the choice of cuts -----------------------------------------------------------------------
@@ -119,12 +146,12 @@ def _finish(kernel: Kernel, delays: Sequence[float], start: float) -> list[float
 
 def _cuts(
     net: Netlist, timing: Sequence[LayerTiming], total: float, clock_ns: float, model: DelayModel
-) -> list[float]:
-    """Ascending cut times, the last one `total`: shortest first, then fewest bits."""
+) -> tuple[list[float], int]:
+    """Ascending cut times, the last one `total`, and the bits across: fewest cuts, then bits."""
     budget = clock_ns - model.register
     _check_clock(net, model, clock_ns)
     times, bits = _candidates(net, timing, total)
-    reach = [_reach(net, timing, t, budget, times) for t in (-1.0, *times)]
+    reach = _reach(net, timing, budget, times)
     best: list[tuple[int, int, int]] = [(0, 0, -1)]  # stages, bits, and the cut before
     for j in range(len(times)):
         options = ((best[i][0] + 1, best[i][1] + bits[j], i) for i in range(j + 1) if reach[i] >= j)
@@ -134,16 +161,15 @@ def _cuts(
     while at > 0:
         chosen.append(times[at - 1])
         at = best[at][2]
-    return chosen[::-1]
+    return chosen[::-1], best[-1][1]
 
 
 def least_clock(net: Netlist, model: DelayModel) -> tuple[float, str]:
     """The shortest period that every single cell meets, and the layer that sets it."""
     cells = (
-        (delay(cell, kernel, model) + model.register, layer.title)
+        (max(_delays(kernel, model), default=0.0) + model.register, layer.title)
         for layer in net.layers
         for kernel in layer.kernels
-        for cell in kernel.cells
     )
     return max(cells, default=(model.register, ""))
 
@@ -191,30 +217,48 @@ def _spans(
     net: Netlist, timing: Sequence[LayerTiming], total: float
 ) -> list[tuple[float, float, int]]:
     """When bits are alive: (made, last read, bits). What leaves the network lives past `total`."""
-    spans: list[tuple[float, float, int]] = []
-    last: dict[Element, float] = {}
+    return [
+        *(span for layer, t in zip(net.layers, timing, strict=True) for span in _inside(layer, t)),
+        *_between(net, timing, total),
+    ]
+
+
+def _inside(layer: Layer, t: LayerTiming) -> Iterator[tuple[float, float, int]]:
+    """The wires of a layer's kernels, all copies together."""
+    for k, copies in enumerate(layer.copies):
+        kernel = copies.kernel
+        reads = _last_reads(kernel, t.finish[k], t.end)
+        for w, (made, stop) in enumerate(zip(t.finish[k], reads, strict=True)):
+            if not isinstance(kernel.cells[w], Literal):
+                yield max(made, t.first), stop, copies.count * kernel.format(w).width
+
+
+def _between(
+    net: Netlist, timing: Sequence[LayerTiming], total: float
+) -> Iterator[tuple[float, float, int]]:
+    """The elements of buses."""
+    last: dict[str, NDArray[np.float64]] = {
+        name: np.full(bus.type.size, -1.0) for name, bus in net.buses.items()
+    }
     for layer, t in zip(net.layers, timing, strict=True):
-        for instance in layer.instances:
-            for element in instance.inputs:
-                if isinstance(element, Element):
-                    last[element] = max(last.get(element, 0.0), t.first)
-        for k, kernel in enumerate(layer.kernels):
-            copies = sum(i.kernel == k for i in layer.instances)
-            reads = _last_reads(kernel, t.finish[k], t.end)
-            spans += [
-                (max(made, t.first), stop, copies * kernel.format(w).width)
-                for w, (made, stop) in enumerate(zip(t.finish[k], reads, strict=True))
-                if not isinstance(kernel.cells[w], Literal)
-            ]
-    after = total + 1.0
-    buses = net.buses
+        for read in (r for copies in layer.copies for r in copies.reads):
+            _read_at(read.source[np.unique(read.table)], t.first, last)
     for output in net.outputs:
-        last |= {e: after for e in output.operands if isinstance(e, Element)}
+        _read_at(output.operands, total + 1.0, last)
     ends = {b.name: t.end for n, t in zip(net.layers, timing, strict=True) for b in n.buses}
-    for element, stop in last.items():
-        bits = IntFormat.of_range(*buses[element.bus].ranges[element.index]).width
-        spans.append((ends.get(element.bus, 0.0), stop, bits))
-    return spans
+    for name, bus in net.buses.items():
+        for lo, hi, stop in zip(bus.lo, bus.hi, last[name].tolist(), strict=True):
+            if stop >= 0:
+                yield ends.get(name, 0.0), stop, IntFormat.of_range(int(lo), int(hi)).width
+
+
+def _read_at(
+    operands_of: Iterable[Operand], time: float, last: Mapping[str, NDArray[np.float64]]
+) -> None:
+    """Notes that these are read then."""
+    for e in operands_of:
+        if isinstance(e, Element):
+            last[e.bus][e.index] = max(last[e.bus][e.index], time)
 
 
 def _last_reads(kernel: Kernel, finish: Sequence[float], end: float) -> list[float]:
@@ -229,30 +273,67 @@ def _last_reads(kernel: Kernel, finish: Sequence[float], end: float) -> list[flo
 
 
 def _reach(
-    net: Netlist, timing: Sequence[LayerTiming], cut: float, budget: float, times: Sequence[float]
-) -> int:
-    """The last of `times` at which the next cut may stand: no path from `cut` exceeds `budget`."""
-    limit = math.inf  # the earliest finish of a cell that comes too late
-    ready: dict[str, float] = {bus.name: 0.0 for bus in net.inputs}
+    net: Netlist, timing: Sequence[LayerTiming], budget: float, times: Sequence[float]
+) -> list[int]:
+    """For a cut at the inputs and at each of `times`: the last of `times` at which the next may be.
+
+    No path between the two exceeds `budget`. All cuts are looked at together, a column each.
+    """
+    cuts = np.array([-1, *map(_ticks, times)])
+    limit = np.full(len(cuts), _NEVER)  # the earliest finish of a cell that comes too late
+    ready = {bus.name: np.zeros(len(cuts), np.int64) for bus in net.inputs}
     for layer, t in zip(net.layers, timing, strict=True):
-        start = max((ready[b] for b in t.reads), default=0.0)
-        end = 0.0
-        if t.end > cut and t.start < limit:
-            for kernel, finish, delays in zip(layer.kernels, t.finish, t.delays, strict=True):
-                segment = _segment(kernel, finish, delays, start if t.start > cut else 0.0, cut)
-                end = max(end, max(segment, default=0.0))
-                late = (f for f, s in zip(finish, segment, strict=True) if s > budget)
-                limit = min(limit, min(late, default=math.inf))
+        start = np.zeros(len(cuts), np.int64)
+        for bus in t.reads:
+            start = np.maximum(start, ready[bus])
+        start = np.where(cuts < _ticks(t.start), start, 0)
+        end = np.zeros(len(cuts), np.int64)
+        for kernel, finish, delays in zip(layer.kernels, t.finish, t.delays, strict=True):
+            last, late = _segments(kernel, finish, delays, start, cuts, _ticks(budget))
+            end, limit = np.maximum(end, last), np.minimum(limit, late)
         ready |= {bus.name: end for bus in layer.buses}
-    return len(times) - 1 if limit == math.inf else bisect_left(times, limit) - 1
+    return (np.searchsorted(cuts[1:], limit) - 1).tolist()
 
 
-def _segment(
-    kernel: Kernel, finish: Sequence[float], delays: Sequence[float], start: float, cut: float
-) -> list[float]:
-    """When each wire is there, counted from the cut; 0 for those in front of it."""
-    since: list[float] = []
-    for cell, time, own in zip(kernel.cells, finish, delays, strict=True):
-        ready = max((since[w] for w in operands(cell)), default=start)
-        since.append(0.0 if time <= cut else round(ready + own, _ROUND))
-    return since
+def _segments(
+    kernel: Kernel, finish: Sequence[float], delays: Sequence[float], start: Ticks, cuts: Ticks,
+    budget: int,
+) -> tuple[Ticks, Ticks]:  # fmt: skip
+    """For each cut the latest wire, and the earliest finish of one that exceeds the budget.
+
+    Wires count from the cut; those in front of it are there at 0.
+    """
+    time = np.array([_ticks(f) for f in finish])
+    own = np.array([_ticks(d) for d in delays])
+    end, late = np.zeros_like(cuts), np.full_like(cuts, _NEVER)
+    levels = _levels(kernel)
+    step = max(1, _AT_ONCE // len(time))
+    for k in range(0, len(cuts), step):
+        some = slice(k, k + step)
+        since = np.zeros((len(time) + 1, len(cuts[some])), np.int64)
+        since[-1] = start[some]
+        for wires, reads in levels:
+            after = since[reads].max(axis=1) + own[wires, None]
+            since[wires] = np.where(time[wires, None] <= cuts[some], 0, after)
+        too_late = np.where(since[:-1] > budget, time[:, None], _NEVER)
+        end[some], late[some] = since[:-1].max(axis=0), too_late.min(axis=0)
+    return end, late
+
+
+def _levels(kernel: Kernel) -> list[tuple[Index, Index]]:
+    """Wires level by level, with those that they read; -1 is the start of the kernel."""
+    level: list[int] = []
+    groups: dict[tuple[int, int], list[int]] = {}
+    for wire, cell in enumerate(kernel.cells):
+        reads = operands(cell)
+        level.append(max((level[w] + 1 for w in reads), default=0))
+        groups.setdefault((level[wire], max(1, len(reads))), []).append(wire)
+    return [
+        (np.array(wires), np.array([operands(kernel.cells[w]) or (-1,) for w in wires]))
+        for _, wires in sorted(groups.items())
+    ]
+
+
+def _ticks(time: float) -> int:
+    """Nanoseconds as a whole number: sums in any order are equal."""
+    return round(time * 10**ROUND)

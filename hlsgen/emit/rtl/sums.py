@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hlsgen.arith.signed_digit import csd_digits
 from hlsgen.emit.arithmetic import Arithmetic, adder_graph
@@ -32,7 +34,8 @@ def weighted(
 ) -> int:
     """constant + sum of factors[i] * x_i."""
     pairs = zip(wires, factors, strict=True)
-    return total(b, [t for wire, f in pairs for t in scaled(b, wire, f, how)], constant)
+    terms = [t for wire, f in pairs for t in scaled(b, wire, f, how)]
+    return total(b, terms, constant, products=how is not Arithmetic.SHIFT_ADD)
 
 
 def matrix(
@@ -44,7 +47,35 @@ def matrix(
     if how is not Arithmetic.SHIFT_ADD:
         return [weighted(b, wires, column, constant, how) for column, constant in pairs]
     weights = np.array(columns, dtype=object).T
-    graph = adder_graph(field.to_int64(weights), [b.ranges[w] for w in wires])
+    if b.adders.operands == 3:
+        return _with_constants(b, wires, weights, constants)
+    return _added(b, wires, weights, constants)
+
+
+def _with_constants(
+    b: Builder, wires: Sequence[int], weights: NDArray[Any], constants: Sequence[int]
+) -> list[int]:
+    """Constants as inputs of the adder graph, each in a column of its own.
+
+    As a third operand a constant costs a two-input adder nothing; the search finds where.
+    """
+    rows = [weights]
+    ones = list(wires)
+    for j, constant in enumerate(constants):
+        if constant and weights[:, j].any():
+            low = constant & -constant
+            ones.append(b.literal(constant // low))
+            rows.append(np.array([[low * (k == j) for k in range(len(constants))]], dtype=object))
+    rest = [0 if weights[:, j].any() else c for j, c in enumerate(constants)]
+    return _added(b, ones, np.concatenate(rows), rest)
+
+
+def _added(
+    b: Builder, wires: Sequence[int], weights: NDArray[Any], constants: Sequence[int]
+) -> list[int]:
+    """constants[j] + sum over i of x_i * weights[i, j] as one adder graph."""
+    ranges = [b.ranges[w] for w in wires]
+    graph = adder_graph(field.to_int64(weights), ranges, b.adders)
     nodes = list(wires)
     for adder in graph.adders:
         nodes.append(b.sum([Term(nodes[t.node], t.shift, t.negative) for t in adder]))
@@ -56,21 +87,25 @@ def matrix(
     ]
 
 
-def total(b: Builder, terms: Sequence[Term], constant: int = 0) -> int:
+def total(b: Builder, terms: Sequence[Term], constant: int = 0, *, products: bool = False) -> int:
     """constant + sum of the terms, as a balanced tree.
 
-    Of the operands with the fewest adders behind them the two with the lowest top bits meet first,
-    so that widths grow late. -a - b is kept as -(a + b) until something positive turns up.
+    Of the operands with the fewest adders behind them those with the lowest top bits meet first, so
+    that widths grow late. -a - b is kept as -(a + b) until something positive turns up. `products`
+    are added in pairs on every target: DSPs can take that over.
     """
     if constant:
         terms = [*terms, Term(b.literal(constant))]
     heap = [(0, _top(b, t), k, t) for k, t in enumerate(terms) if b.ranges[t.wire] != (0, 0)]
     heapq.heapify(heap)
     made = len(heap)
+    most = 2 if products else b.adders.operands
     while len(heap) > 1:
-        first, second = heapq.heappop(heap), heapq.heappop(heap)
-        term = _pair(b, first[3], second[3])
-        level = 1 + max(first[0], second[0])
+        # An even count leaves one adder of two operands: the first, where it delays least.
+        count = 2 if len(heap) % 2 == 0 else most
+        group = [heapq.heappop(heap) for _ in range(count)]
+        term = _group(b, [term for *_, term in group])
+        level = 1 + max(entry[0] for entry in group)
         heapq.heappush(heap, (level, _top(b, term), made, term))
         made += 1
     return b.sum([heap[0][3]]) if heap else b.literal(0)
@@ -81,9 +116,9 @@ def _top(b: Builder, term: Term) -> int:
     return max(abs(lo), abs(hi)).bit_length() + term.shift
 
 
-def _pair(b: Builder, p: Term, q: Term) -> Term:
-    """p + q as one term."""
-    base = min(p.shift, q.shift)
-    both = p.negative and q.negative
-    terms = [Term(t.wire, t.shift - base, t.negative and not both) for t in (p, q)]
-    return Term(b.sum(terms), base, both)
+def _group(b: Builder, group: Sequence[Term]) -> Term:
+    """The sum of two or three terms as one term."""
+    base = min(t.shift for t in group)
+    flip = all(t.negative for t in group)
+    terms = [Term(t.wire, t.shift - base, t.negative and not flip) for t in group]
+    return Term(b.sum(terms), base, flip)

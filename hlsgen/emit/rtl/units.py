@@ -1,26 +1,28 @@
-"""Operators as units: kernels and the elements that each instance of them reads and makes.
+"""Operators as units: a kernel and the elements that each copy of it reads and makes.
 
-A unit is one copy of a kernel in space. Units with equal `key` are the same hardware on other
-elements: the kernel is made once, for the joint bounds of its operands.
+What a network repeats - the window of a convolution, a row of a matrix product, a pooled window, a
+function of one element - is one unit with as many copies as there are places. Where the copies
+stand is index arithmetic on whole tensors, so that a unit costs the same however many there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.matrices import weight_matrices
 from hlsgen.emit.rtl import ranks
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
 from hlsgen.emit.rtl.stairs import stair
 from hlsgen.emit.rtl.sums import matrix, total, weighted
 from hlsgen.errors import Unsupported
-from hlsgen.ir.hw import HwOp
+from hlsgen.ir.hw import HwOp, IntArray
 from hlsgen.ops.hw.arg_max import ArgMax
 from hlsgen.ops.hw.clamp import Clamp
 from hlsgen.ops.hw.conv import Conv
@@ -35,22 +37,48 @@ from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.hw.sum_pool import SumPool
 from hlsgen.ops.hw.top_k import TopK
 
-Places = NDArray[Any]  # of elements: what stands at each place of a tensor
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One integer of a bus."""
+
+    bus: str
+    index: int
+
+
+Operand: TypeAlias = Element | int  # an int stands for itself
+Places = NDArray[Any]  # of operands, in the shape of a tensor
+Index = NDArray[np.int64]
 Weave = Callable[[Builder, Sequence[int]], Sequence[int]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
+class Read:
+    """A vector port: copy n has element source[table[n, p]] at its place p."""
+
+    source: Places
+    table: Index
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """Copy n makes the row-major places table[n] of output `output` of the operator."""
+
+    output: int
+    table: Index
+
+
+@dataclass(frozen=True, eq=False)
 class Unit:
-    """An instance: `weave` makes the kernel's outputs from its ports.
+    """Copies of one kernel: `weave` makes its outputs from its ports, both vector after vector."""
 
-    `inputs` are the elements at the ports; `outputs` say where the results go: (output of the
-    operator, row-major place).
-    """
-
-    key: Hashable
     weave: Weave
-    inputs: tuple[Any, ...]
-    outputs: tuple[tuple[int, int], ...]
+    reads: tuple[Read, ...]
+    writes: tuple[Write, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.writes[0].table)
 
 
 def units(  # noqa: C901 - one case an operator
@@ -88,72 +116,79 @@ def units(  # noqa: C901 - one case an operator
 
 
 def _matmul(op: MatMul, x: Places, how: Arithmetic) -> Iterator[Unit]:
-    inner, outer = op.weights.shape
-    columns, bias = op.weights.T.tolist(), op.bias.tolist()
+    (weights,) = weight_matrices(op)
+    inner, outer = weights.shape
+    weave = _affine(weights, op.bias, how)
+    count = x.size // inner
+    read = Read(x.reshape(-1), _rows(count, inner))
+    yield Unit(weave, (read,), (Write(0, _rows(count, outer)),))
 
-    def weave(b: Builder, ports: Sequence[int]) -> Sequence[int]:
-        return matrix(b, ports, columns, bias, how)
 
-    for i, row in enumerate(x.reshape(-1, inner)):
-        yield Unit("", weave, tuple(row), tuple((0, i * outer + j) for j in range(outer)))
+def _affine(weights: IntArray, bias: IntArray, how: Arithmetic) -> Weave:
+    """x @ weights + bias."""
+    columns, constants = weights.T.tolist(), bias.tolist()
+    return lambda b, ports: matrix(b, ports, columns, constants, how)
 
 
 def _conv(op: Conv, x: Places, how: Arithmetic) -> Iterator[Unit]:
     """One kernel a group, whatever the position; the border is constant operands."""
-    windows = op.window.view(op.window.pad(x, op.pad_value))  # (N, C, *out, *kernel)
+    padded = op.window.pad(x, op.pad_value)
+    source, places = padded.reshape(-1), np.arange(padded.size).reshape(padded.shape)
+    windows = op.window.view(places)  # (N, C, *out, *kernel)
     rank = len(op.window.kernel)
     n, c = windows.shape[:2]
-    places = windows.shape[2 : 2 + rank]
-    patches = windows.reshape(n, op.group, c // op.group, *places, -1)
-    patches = np.moveaxis(patches, 2, -2).reshape(n, op.group, int(np.prod(places)), -1)
-    size, out = patches.shape[2], len(op.bias) // op.group
-    for g in range(op.group):
-        mine = slice(g * out, (g + 1) * out)
-        rows, bias = op.weights[mine].reshape(out, -1).tolist(), op.bias[mine].tolist()
+    size = int(np.prod(windows.shape[2 : 2 + rank]))
+    patches = windows.reshape(n, op.group, c // op.group, size, -1)
+    patches = np.moveaxis(patches, 2, -2).reshape(n, op.group, size, -1)
+    out = len(op.bias) // op.group
+    made = _rows(n * len(op.bias), size).reshape(n, op.group, out, size).swapaxes(2, 3)
+    for g, weights in enumerate(weight_matrices(op)):
+        weave = _affine(weights, op.bias[g * out : (g + 1) * out], how)
+        read = Read(source, patches[:, g].reshape(n * size, -1))
+        yield Unit(weave, (read,), (Write(0, made[:, g].reshape(n * size, -1)),))
 
-        def weave(b: Builder, p: Sequence[int], rows: Any = rows, bias: Any = bias) -> list[int]:
-            return matrix(b, p, rows, bias, how)
 
-        for i in range(n):
-            for p in range(size):
-                first = (i * op.group + g) * out
-                made = tuple((0, (first + o) * size + p) for o in range(out))
-                yield Unit(g, weave, tuple(patches[i, g, p]), made)
+def _alike(keys: Iterable[Hashable]) -> list[Index]:
+    """The places of each different key."""
+    found: dict[Hashable, list[int]] = {}
+    for place, key in enumerate(keys):
+        found.setdefault(key, []).append(place)
+    return [np.array(places)[:, None] for places in found.values()]
 
 
 def _linear(
     op: Linear, x: Sequence[Places], shape: tuple[int, ...], how: Arithmetic
 ) -> Iterator[Unit]:
-    operands = zip(*(np.broadcast_to(v, shape).reshape(-1) for v in x), strict=True)
+    sources = [np.broadcast_to(v, shape).reshape(-1) for v in x]
     fields = [np.broadcast_to(f, shape).reshape(-1).tolist() for f in (op.bias, *op.factors)]
-    for i, (elements, (bias, *factors)) in enumerate(
-        zip(operands, zip(*fields, strict=True), strict=True)
-    ):
+    rows: list[tuple[int, ...]] = list(zip(*fields, strict=True))
+    for at in _alike(rows):
+        row = rows[int(at[0, 0])]
 
-        def weave(b: Builder, p: Sequence[int], f: Any = factors, v: Any = bias) -> list[int]:
-            return [weighted(b, p, f, v, how)]
+        def weave(b: Builder, p: Sequence[int], f: tuple[int, ...] = row) -> list[int]:
+            return [weighted(b, p, f[1:], f[0], how)]
 
-        yield Unit((bias, *factors), weave, elements, ((0, i),))
+        yield Unit(weave, tuple(Read(s, at) for s in sources), (Write(0, at),))
 
 
 def _staircase(op: Staircase, x: Places, how: Arithmetic) -> Iterator[Unit]:
     rows = np.broadcast_to(op.row, x.shape).reshape(-1).tolist()
-    for i, (element, row) in enumerate(zip(x.reshape(-1), rows, strict=True)):
+    for at in _alike(rows):
 
-        def weave(b: Builder, p: Sequence[int], r: int = row) -> list[int]:
+        def weave(b: Builder, p: Sequence[int], r: int = rows[at[0, 0]]) -> list[int]:
             return [stair(b, p[0], op.realisation, r, how)]
 
-        yield Unit(row, weave, (element,), ((0, i),))
+        yield Unit(weave, (Read(x.reshape(-1), at),), (Write(0, at),))
 
 
 def _clamp(lo: Places, hi: Places, x: Places) -> Iterator[Unit]:
-    fields = zip(x.reshape(-1), lo.reshape(-1).tolist(), hi.reshape(-1).tolist(), strict=True)
-    for i, (element, low, high) in enumerate(fields):
+    bounds = list(zip(lo.reshape(-1).tolist(), hi.reshape(-1).tolist(), strict=True))
+    for at in _alike(bounds):
 
-        def weave(b: Builder, p: Sequence[int], low: int = low, high: int = high) -> list[int]:
-            return [b.clip(p[0], low, high)]
+        def weave(b: Builder, p: Sequence[int], of: Any = bounds[at[0, 0]]) -> list[int]:
+            return [b.clip(p[0], *of)]
 
-        yield Unit((low, high), weave, (element,), ((0, i),))
+        yield Unit(weave, (Read(x.reshape(-1), at),), (Write(0, at),))
 
 
 def _pairwise(
@@ -169,9 +204,9 @@ def _pairwise(
                 low, high = b.sum([Term(first)], -zero), b.sum([Term(second)], -other)
                 return [b.product(low, high)]
 
-    a, c = (np.broadcast_to(v, shape).reshape(-1) for v in x)
-    for i, pair in enumerate(zip(a, c, strict=True)):
-        yield Unit("", weave, pair, ((0, i),))
+    at = np.arange(int(np.prod(shape)))[:, None]
+    reads = tuple(Read(np.broadcast_to(v, shape).reshape(-1), at) for v in x)
+    yield Unit(weave, reads, (Write(0, at),))
 
 
 def _streams(op: MatMulStreams, a: Places, c: Places, shape: tuple[int, ...]) -> Iterator[Unit]:
@@ -186,23 +221,30 @@ def _streams(op: MatMulStreams, a: Places, c: Places, shape: tuple[int, ...]) ->
         right = [b.sum([Term(w)], -op.zeros[1]) for w in ports[rows * inner :]]
         return [
             total(b, [Term(b.product(left[i * inner + k], right[k * columns + j]))
-                      for k in range(inner)])
+                      for k in range(inner)], products=True)
             for i in range(rows) for j in range(columns)
         ]  # fmt: skip
 
-    size = rows * columns
-    for n, (left, right) in enumerate(zip(a, c, strict=True)):
-        made = tuple((0, n * size + i) for i in range(size))
-        yield Unit("", weave, (*left.reshape(-1), *right.reshape(-1)), made)
+    yield Unit(weave, (_rowwise(a), _rowwise(c)), (Write(0, _rows(len(a), rows * columns)),))
+
+
+def _rows(count: int, size: int) -> Index:
+    """The places of each row of a (count, size) tensor."""
+    return np.arange(count * size).reshape(count, size)
+
+
+def _rowwise(x: Places) -> Read:
+    """A copy a slice of the first axis."""
+    return Read(x.reshape(-1), _rows(len(x), x.size // max(1, len(x))))
 
 
 def _pool(op: SumPool | MaxPool, x: Places) -> Iterator[Unit]:
     """The elements within the border; beyond it stand constants, or nothing for the maximum."""
-    windows = op.window.view(op.window.pad(x, None))
-    taps = int(np.prod(op.window.kernel))
-    for i, window in enumerate(windows.reshape(-1, taps)):
-        inside = tuple(e for e in window if e is not None)
-        beyond = taps - len(inside)
+    places = op.window.pad(np.arange(x.size).reshape(x.shape), -1)
+    windows = op.window.view(places).reshape(-1, int(np.prod(op.window.kernel)))
+    for at in _alike((windows < 0).sum(axis=1).tolist()):
+        inside = windows[at[:, 0]]
+        beyond = int((inside[0] < 0).sum())
 
         def weave(b: Builder, ports: Sequence[int], beyond: int = beyond) -> list[int]:
             match op:
@@ -211,7 +253,8 @@ def _pool(op: SumPool | MaxPool, x: Places) -> Iterator[Unit]:
                 case MaxPool():
                     return [ranks.extreme(b, ports, greatest=True)]
 
-        yield Unit(beyond, weave, inside, ((0, i),))
+        read = Read(x.reshape(-1), inside[inside >= 0].reshape(len(at), -1))
+        yield Unit(weave, (read,), (Write(0, at),))
 
 
 def _reduce(op: Reduce, x: Places) -> Iterator[Unit]:
@@ -226,8 +269,7 @@ def _reduce(op: Reduce, x: Places) -> Iterator[Unit]:
             case Reduction.MAX | Reduction.MIN:
                 return [ranks.extreme(b, ports, greatest=op.kind is Reduction.MAX)]
 
-    for i, row in enumerate(rows):
-        yield Unit("", weave, tuple(row), ((0, i),))
+    yield Unit(weave, (_rowwise(rows),), (Write(0, _rows(size, 1)),))
 
 
 def _rank(op: ArgMax | TopK, x: Places) -> Iterator[Unit]:
@@ -245,7 +287,8 @@ def _rank(op: ArgMax | TopK, x: Places) -> Iterator[Unit]:
 
     count = op.k if isinstance(op, TopK) else 1
     kinds = 2 if isinstance(op, TopK) else 1
-    for i, line in enumerate(lines.reshape(int(np.prod(before)), size)):
-        first = (i // after) * count * after + i % after
-        made = tuple((y, first + r * after) for y in range(kinds) for r in range(count))
-        yield Unit("", weave, tuple(line), made)
+    copies = int(np.prod(before))
+    n = np.arange(copies)[:, None]
+    made = (n // after) * count * after + n % after + np.arange(count) * after
+    read = _rowwise(lines.reshape(copies, size))
+    yield Unit(weave, (read,), tuple(Write(y, made) for y in range(kinds)))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit.rtl.cells import Cell, Kernel, Literal, Port, operands
+from hlsgen.emit.rtl.netlist import Copies
+from hlsgen.emit.rtl.places import Vector
+from hlsgen.emit.rtl.units import Index
 
 
 def sv_type(of: IntFormat) -> str:
@@ -100,12 +104,26 @@ class StageView:
 
 
 @dataclass(frozen=True, slots=True)
-class KernelView:
-    """A module: ports x0.. to y0.., the stages between them."""
+class PortView:
+    """A vector port with its elements, the first in the lowest bits, or a single element.
+
+    `inner` declares the elements by name where the port is not one of them.
+    """
 
     name: str
-    ports: tuple[Wire, ...]
-    outputs: tuple[tuple[IntFormat, Wire], ...]
+    type: str
+    note: str
+    elements: tuple[str, ...]
+    inner: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelView:
+    """A module: its ports and the stages between them."""
+
+    name: str
+    inputs: tuple[PortView, ...]
+    outputs: tuple[PortView, ...]
     stages: tuple[StageView, ...]
 
     @property
@@ -113,12 +131,25 @@ class KernelView:
         return len(self.stages) - 1
 
 
+def port_names(letter: str, tables: Sequence[Index]) -> list[str]:
+    """The names of vector ports; one of a single element is called as the element is."""
+    sizes = [t.shape[1] for t in tables]
+    vectors = sum(size != 1 for size in sizes)
+    return [
+        f"{letter}{sum(sizes[:k])}" if size == 1 else letter if vectors == 1 else f"{letter}_{k}"
+        for k, size in enumerate(sizes)
+    ]
+
+
 def kernel_view(
-    name: str, kernel: Kernel, stages: Sequence[int], span: tuple[int, int],
+    name: str, copies: Copies, stages: Sequence[int], span: tuple[int, int], widths: Sequence[int],
     formats: Sequence[IntFormat],
 ) -> KernelView:  # fmt: skip
-    """The module of a kernel between stages span[0] and span[1]; `formats` are those of outputs."""
-    entry, leave = span
+    """The module of a kernel between stages span[0] and span[1].
+
+    `widths` are the bits of an element of each read, `formats` those of the elements written.
+    """
+    kernel, (entry, leave) = copies.kernel, span
     last = _last_stages(kernel, stages, leave)
 
     def at(wire: int, stage: int) -> Wire:
@@ -140,9 +171,79 @@ def kernel_view(
         StageView(entry + k, tuple(c), tuple(r))
         for k, (c, r) in enumerate(zip(cells, registers, strict=True))
     )
-    outputs = zip(formats, (at(w, leave) for w in kernel.outputs), strict=True)
-    ports = tuple(_wire(kernel, w, 0) for w in range(len(kernel.ports)))
-    return KernelView(name, ports, tuple(outputs), tuple(found))
+    outputs = [at(w, leave) for w in kernel.outputs]
+    return KernelView(
+        name, _inputs(copies, widths), _outputs(copies, outputs, formats), tuple(found)
+    )
+
+
+def _inputs(copies: Copies, widths: Sequence[int]) -> tuple[PortView, ...]:
+    """Ports of reads; an element that the kernel knows to be narrower loses its upper bits."""
+    found: list[PortView] = []
+    first = 0
+    names = port_names("x", [r.table for r in copies.reads])
+    for name, read, width in zip(names, copies.reads, widths, strict=True):
+        size = read.table.shape[1]
+        wires = [_wire(copies.kernel, w, 0) for w in range(first, first + size)]
+        first += size
+        if size == 1:
+            (wire,) = wires
+            note = f"{wire.lo} .. {wire.hi}"
+            found.append(PortView(name, sv_type(wire.format), note, (name,), ()))
+            continue
+        inner = _declared(
+            (sv_type(w.format), f"{w.name} = {Vector(name, width, size).part(str(k), w.width)}")
+            for k, w in enumerate(wires)
+        )
+        lo, hi = min(w.lo for w in wires), max(w.hi for w in wires)
+        note = f"{size} elements, each {lo} .. {hi}"
+        kind = f"[{width}*{size}-1:0] "
+        found.append(PortView(name, kind, note, tuple(w.name for w in wires), tuple(inner)))
+    return tuple(found)
+
+
+def _outputs(
+    copies: Copies, wires: Sequence[Wire], formats: Sequence[IntFormat]
+) -> tuple[PortView, ...]:
+    """Ports of writes; a wire of another format is extended to that of its vector."""
+    found: list[PortView] = []
+    left = iter(wires)
+    number = 0
+    names = port_names("y", [w.table for w in copies.writes])
+    for name, write, of in zip(names, copies.writes, formats, strict=True):
+        size = write.table.shape[1]
+        elements: list[str] = []
+        inner: list[tuple[str, str]] = []
+        low = high = 0
+        for wire in (next(left) for _ in range(size)):
+            low, high = min(low, wire.lo), max(high, wire.hi)
+            same = wire.value is None and wire.format == of
+            text = wire.name if wire.value is None else sv_literal(wire.value, of)
+            elements.append(text if same or size == 1 else f"y{number}")
+            if not same and size > 1:
+                inner.append((sv_type(of), f"y{number} = {text}"))
+            number += 1
+        kind = sv_type(of) if size == 1 else f"[{of.width}*{size}-1:0] "
+        note = f"{low} .. {high}" if size == 1 else f"{size} elements, {of}"
+        found.append(PortView(name, kind, note, tuple(elements), tuple(_declared(inner))))
+    return tuple(found)
+
+
+def listed(head: str, parts: Sequence[str], tail: str) -> Iterator[str]:
+    """Lines of `head` and as many parts as fit."""
+    few: list[str] = []
+    for part in parts:
+        if few and len(head) + sum(len(p) + 2 for p in few) + len(part) > 96:
+            yield f"{head}{', '.join(few)}{tail}"
+            few = []
+        few.append(part)
+    yield f"{head}{', '.join(few)}{tail}"
+
+
+def _declared(wires: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Declarations of (type, name = expression), neighbours of one type together."""
+    for kind, group in groupby(wires, key=lambda pair: pair[0]):
+        yield from listed(f"wire {kind}", [expression for _, expression in group], ";")
 
 
 def _last_stages(kernel: Kernel, stages: Sequence[int], leave: int) -> list[int]:

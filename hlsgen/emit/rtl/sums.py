@@ -47,9 +47,22 @@ def matrix(
     if how is not Arithmetic.SHIFT_ADD:
         return [weighted(b, wires, column, constant, how) for column, constant in pairs]
     weights = np.array(columns, dtype=object).T
+    wires, weights, constants = _without_known(b, wires, weights, constants)
     if b.adders.operands == 3:
         return _with_constants(b, wires, weights, constants)
     return _added(b, wires, weights, constants)
+
+
+def _without_known(
+    b: Builder, wires: Sequence[int], weights: NDArray[Any], constants: Sequence[int]
+) -> tuple[Sequence[int], NDArray[Any], Sequence[int]]:
+    """Operands that never change join the constants: the search takes them for numbers that do."""
+    values = [b.value(w) for w in wires]
+    known = [k for k, v in enumerate(values) if v is not None]
+    free = [k for k, v in enumerate(values) if v is None]
+    moved = np.array([values[k] for k in known], dtype=object) @ weights[known]
+    joined = [int(c + d) for c, d in zip(constants, moved, strict=True)] if known else constants
+    return [wires[k] for k in free], weights[free], joined
 
 
 def _with_constants(

@@ -9,19 +9,24 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hlsgen.build.yosys import ULTRASCALE, find_yosys
-from hlsgen.emit.rtl.emit import ADD3, Rtl
+from hlsgen.emit.rtl.emit import ADD3, Rtl, bits_of
 from hlsgen.errors import HlsgenError, OptionError
 
 _XILINX = (
     "hierarchy -check -top {top}; proc; opt_expr; opt_clean; wreduce; opt_clean; alumacc; "
     "opt_clean; flatten; synth_xilinx -family xcup -flatten -noiopad -nowidelut{dsp} -top {top}; "
     "tee -q -o stat.json stat -json"
+)
+_BATCH = (
+    "hierarchy -check -top batch; setattr -mod -set keep_hierarchy 1 {tops}; proc; opt_expr; "
+    "opt_clean; wreduce; opt_clean; alumacc; opt_clean; flatten; synth_xilinx -family xcup "
+    "-flatten -noiopad -nowidelut -nodsp -top batch; tee -q -o stat.json stat -json"
 )
 _ASIC = (
     "hierarchy -check -top {top}; synth -flatten -top {top}; dfflibmap -liberty cells.lib; "
@@ -95,6 +100,38 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
             fpga, asic = None, _asic(work / "stat.txt", said, yosys.version)
     three = ADD3 in rtl.files
     return Synthesis(yosys.version, rtl.top, rtl.latency, rtl.delay_ns, three, fpga, asic)
+
+
+def batch_luts(designs: Sequence[Rtl]) -> list[int]:
+    """LUTs of several designs without registers, by one run: Yosys takes seconds only to start.
+
+    Each design has a top of its own, whose borders are kept.
+    """
+    yosys = find_yosys()
+    with tempfile.TemporaryDirectory(prefix="hlsgen-synth-") as name:
+        work = Path(name)
+        files = {file: text for rtl in designs for file, text in rtl.files.items()}
+        for file, text in (files | {"batch.sv": _side_by_side(designs)}).items():
+            (work / file).write_text(text, encoding="utf-8")
+        flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs))
+        read = f"read_verilog -sv batch.sv {' '.join(files)}; "
+        yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
+        return [_fpga(work / "stat.json", rtl.top, yosys.version).lut for rtl in designs]
+
+
+def _side_by_side(designs: Sequence[Rtl]) -> str:
+    """A module that only holds the designs, every port brought out."""
+    ports: list[str] = ["input wire clk", "input wire in_valid"]
+    lines: list[str] = []
+    for rtl in designs:
+        sides = [("input", rtl.inputs), ("output", rtl.outputs)]
+        named = [(way, name, bits_of(of)) for way, side in sides for name, of in side]
+        ports += [f"{way} wire [{bits - 1}:0] {rtl.top}_{name}" for way, name, bits in named]
+        joined = ", ".join(f".{name}({rtl.top}_{name})" for _, name, _ in named)
+        lines.append(f"  {rtl.top} u_{rtl.top} (.clk, .in_valid, .out_valid(), {joined});")
+    return (
+        "module batch (\n  " + ",\n  ".join(ports) + "\n);\n" + "\n".join(lines) + "\nendmodule\n"
+    )
 
 
 def _library(path: Path) -> bytes:

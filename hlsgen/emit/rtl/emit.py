@@ -65,6 +65,7 @@ class Rtl:
     inputs: tuple[tuple[str, IntType], ...]
     outputs: tuple[tuple[str, IntType], ...]
     files: Mapping[str, str]
+    net: Netlist  # what the text says
 
 
 def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
@@ -90,6 +91,7 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
         tuple((b.name, b.type) for b in net.inputs),
         tuple((o.name, o.type) for o in net.outputs),
         files,
+        net,
     )
 
 

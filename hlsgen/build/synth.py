@@ -19,15 +19,36 @@ from hlsgen.emit.rtl.emit import Rtl
 from hlsgen.errors import HlsgenError, OptionError
 
 _XILINX = (
-    "hierarchy -check -top {top}; proc; opt_expr; opt_clean; wreduce; opt_clean; alumacc; "
-    "opt_clean; flatten; synth_xilinx -family xcup -flatten -noiopad -nowidelut{dsp} -top {top}; "
-    "tee -q -o stat.json stat -json"
+    "hierarchy -check -top {top}; proc; techmap -map luts.v; opt_expr; opt_clean; wreduce; "
+    "opt_clean; alumacc; opt_clean; flatten; synth_xilinx -family xcup -flatten -noiopad "
+    "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json"
 )
 _ASIC = (
-    "hierarchy -check -top {top}; synth -flatten -top {top}; dfflibmap -liberty cells.lib; "
+    "hierarchy -check -top {top}; proc; techmap -map luts.v; synth -flatten -top {top}; "
+    "dfflibmap -liberty cells.lib; "
     "abc -liberty cells.lib -script +strash;&get,-n;&dch,-f;&nf;&put;buffer,-c;topo;upsize;dnsize;"
     "stime,-p; opt_clean -purge; tee -q -o stat.txt stat -liberty cells.lib"
 )
+
+# A bit of a constant of 64 at a variable place is one LUT. Yosys makes a shifter of it, of some 400
+# multiplexers, before it finds the LUT.
+_LUTS = """
+(* techmap_celltype = "$shiftx" *)
+module lut_of_constant (A, B, Y);
+  parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
+  parameter _TECHMAP_CONSTMSK_A_ = 0;
+  parameter _TECHMAP_CONSTVAL_A_ = 0;
+  input [A_WIDTH-1:0] A;
+  input [B_WIDTH-1:0] B;
+  output [Y_WIDTH-1:0] Y;
+  generate
+    if (Y_WIDTH == 1 && B_WIDTH <= 6 && A_WIDTH == 2 ** B_WIDTH && &_TECHMAP_CONSTMSK_A_)
+      \\$lut #(.WIDTH(B_WIDTH), .LUT(_TECHMAP_CONSTVAL_A_)) found (.A(B), .Y(Y));
+    else
+      wire _TECHMAP_FAIL_ = 1;
+  endgenerate
+endmodule
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +104,7 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
         work = Path(name)
         for file, text in rtl.files.items():
             (work / file).write_text(text, encoding="utf-8")
+        (work / "luts.v").write_text(_LUTS, encoding="utf-8")
         read = f"read_verilog -sv {' '.join(rtl.files)}; "
         if liberty is None:
             flow = _XILINX.format(top=rtl.top, dsp="" if dsp else " -nodsp")

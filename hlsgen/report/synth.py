@@ -19,7 +19,7 @@ def synthesised(project: Project, clock_ns: float | None, liberty: Path | None) 
     Yosys may take DSPs if some layer asks for them.
     """
     rtl = project_rtl(project, clock_ns)
-    dsp = Arithmetic.DSP in project.options.arithmetic.values()
+    dsp = bool({Arithmetic.DSP, Arithmetic.DSP_PACKED} & {*project.options.arithmetic.values()})
     return synthesise(rtl, liberty, dsp=dsp)
 
 

@@ -209,6 +209,15 @@ def _pmux(cell: _Cell, words: _Words) -> Array:
     return total
 
 
+def _indexed(cell: _Cell, words: _Words) -> Array:
+    """Bits of A from place B on; A is a table, B within it."""
+    table, width = cell.connections["A"], len(cell.connections["Y"])
+    place = words.get(cell.connections["B"])
+    if width > 1 or not all(isinstance(bit, str) for bit in table):
+        return _binary(lambda a, b: a >> b)(cell, words)
+    return np.array([int(bit == "1") for bit in table])[np.minimum(place, len(table) - 1)]
+
+
 _CELLS: dict[str, Callable[[_Cell, _Words], Array]] = {
     "$add": _binary(lambda a, b: a + b),
     "$sub": _binary(lambda a, b: a - b),
@@ -232,6 +241,7 @@ _CELLS: dict[str, Callable[[_Cell, _Words], Array]] = {
     "$reduce_bool": _unary(lambda a: a != 0),
     "$reduce_and": _all_ones,
     "$reduce_xor": _parity,
+    "$shiftx": _indexed,
     "$mux": _mux,
     "$pmux": _pmux,
 }

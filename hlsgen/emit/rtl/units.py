@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.products.sums import product_sums
 from hlsgen.emit.rtl import ranks
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
 from hlsgen.emit.rtl.stairs import stair
-from hlsgen.emit.rtl.sums import matrix, total, weighted
+from hlsgen.emit.rtl.sums import total, weighted
 from hlsgen.errors import Unsupported
 from hlsgen.ir.hw import HwOp
 from hlsgen.ops.hw.arg_max import ArgMax
@@ -54,17 +55,18 @@ class Unit:
 
 
 def units(  # noqa: C901 - one case an operator
-    op: HwOp, x: Sequence[Places], shape: tuple[int, ...], how: Arithmetic
+    op: HwOp, x: Sequence[Places], shape: tuple[int, ...], how: Arithmetic, step: int = 1
 ) -> list[Unit]:
     """The units of an operator on tensors of elements; `shape` is that of its first output.
 
+    `step`: the operands of a layer with weights differ by multiples of it.
     Errors: Unsupported for an operator without a parallel form.
     """
     match op:
         case MatMul():
-            return list(_matmul(op, x[0], how))
+            return list(_matmul(op, x[0], how, step))
         case Conv():
-            return list(_conv(op, x[0], how))
+            return list(_conv(op, x[0], how, step))
         case Linear():
             return list(_linear(op, x, shape, how))
         case Staircase():
@@ -87,18 +89,18 @@ def units(  # noqa: C901 - one case an operator
             )
 
 
-def _matmul(op: MatMul, x: Places, how: Arithmetic) -> Iterator[Unit]:
+def _matmul(op: MatMul, x: Places, how: Arithmetic, step: int) -> Iterator[Unit]:
     inner, outer = op.weights.shape
     columns, bias = op.weights.T.tolist(), op.bias.tolist()
 
     def weave(b: Builder, ports: Sequence[int]) -> Sequence[int]:
-        return matrix(b, ports, columns, bias, how)
+        return product_sums(b, ports, columns, bias, how, step)
 
     for i, row in enumerate(x.reshape(-1, inner)):
         yield Unit("", weave, tuple(row), tuple((0, i * outer + j) for j in range(outer)))
 
 
-def _conv(op: Conv, x: Places, how: Arithmetic) -> Iterator[Unit]:
+def _conv(op: Conv, x: Places, how: Arithmetic, step: int) -> Iterator[Unit]:
     """One kernel a group, whatever the position; the border is constant operands."""
     windows = op.window.view(op.window.pad(x, op.pad_value))  # (N, C, *out, *kernel)
     rank = len(op.window.kernel)
@@ -112,7 +114,7 @@ def _conv(op: Conv, x: Places, how: Arithmetic) -> Iterator[Unit]:
         rows, bias = op.weights[mine].reshape(out, -1).tolist(), op.bias[mine].tolist()
 
         def weave(b: Builder, p: Sequence[int], rows: Any = rows, bias: Any = bias) -> list[int]:
-            return matrix(b, p, rows, bias, how)
+            return product_sums(b, p, rows, bias, how, step)
 
         for i in range(n):
             for p in range(size):

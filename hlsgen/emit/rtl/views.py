@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.emit.rtl.cells import Cell, Kernel, Literal, Port, operands
+from hlsgen.emit.rtl.cells import Cell, Kernel, Literal, Lut, Port, operands, truth_tables
 
 
 def sv_type(of: IntFormat) -> str:
@@ -75,6 +75,12 @@ class CellView:
     def operand(self, k: int) -> str:
         """Operand k, signed where the cell is."""
         return self.x[k].signed if self.signed else self.x[k].name
+
+    @property
+    def tables(self) -> list[str]:
+        """The truth table of each bit of a Lut, the lowest first, in hexadecimal."""
+        values = self.cell.values if isinstance(self.cell, Lut) else ()
+        return truth_tables(values, self.y.width)
 
     @property
     def note(self) -> str:

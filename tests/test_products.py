@@ -16,6 +16,7 @@ from hlsgen.arith.format import IntFormat
 from hlsgen.arith.realise import realise
 from hlsgen.arith.steps import Steps
 from hlsgen.build.gpp import FLAGS
+from hlsgen.build.synth import synthesise
 from hlsgen.data import templates_dir
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.hls import HlsOptions, emit_hls
@@ -250,6 +251,29 @@ def test_a_wrong_cell_is_found(old: str, new: str, wrong: str, tmp_path: Path) -
     inputs = stimuli(graph, 64)
     options = RtlOptions(clock_ns=None, templates=folder, arithmetic=chosen)
     assert wrong in differing(simulated(graph, inputs, options), reference(graph, inputs))
+
+
+@needs_yosys
+def test_synthesis_finds_packed_slices_and_single_luts() -> None:
+    """Half the DSPs for bytes; no more than a LUT a bit for ones."""
+    rng = np.random.default_rng(5)
+    weights = np.array([[19, -23, 37, -45], [99, 101, -77, 53], [-11, 67, 83, 121]])
+    b = Graph("g", x=IntType.of((1, 3), -128, 127), bits=IntType.of((1, 30), 0, 1))
+    b.add(MatMul(weights, np.zeros(4, np.int64)), "x", name="bytes")
+    b.add(MatMul(rng.integers(0, 2, (30, 1)) * 2 - 1, np.zeros(1, np.int64)), "bits", name="ones")
+    found = [
+        synthesise(
+            emit_rtl(
+                b.graph("bytes", "ones"),
+                RtlOptions(clock_ns=None, arithmetic={"bytes": how, "ones": Arithmetic.POPCOUNT}),
+            ),
+            dsp=True,
+        ).fpga
+        for how in (Arithmetic.DSP, Arithmetic.DSP_PACKED)
+    ]
+    single, packed = (f for f in found if f is not None)
+    assert (single.dsp, packed.dsp) == (12, 6)
+    assert single.lut <= 30 + 4 * 2 * 19  # besides the ones: two adders of products a column
 
 
 def mutated(folder: Path, name: str, old: str, new: str) -> Path:

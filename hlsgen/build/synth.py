@@ -1,7 +1,8 @@
 """Synthesis of the emitted SystemVerilog by Yosys: what it takes on an FPGA, or in a cell library.
 
-The FPGA flow keeps every adder as one carry chain and targets UltraScale+ (xcup). Yosys writes
-CARRY4 there; a CARRY8 holds two of them. Counts are read from the `stat` of the flattened top.
+The FPGA flow targets UltraScale+ (xcup). It keeps every adder as one carry chain, unless DSPs may
+be taken: then Yosys decides. Yosys writes CARRY4 there; a CARRY8 holds two of them. Counts are read
+from the `stat` of the flattened top.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ from hlsgen.errors import HlsgenError, OptionError
 
 _XILINX = (
     "hierarchy -check -top {top}; proc; techmap -map luts.v; opt_expr; opt_clean; wreduce; "
-    "opt_clean; alumacc; opt_clean; flatten; synth_xilinx -family xcup -flatten -noiopad "
+    "opt_clean; {adders}flatten; synth_xilinx -family xcup -flatten -noiopad "
     "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json"
 )
+# Adders before all else, so that each stays one carry chain. That takes products, too, which DSPs
+# then do not get.
+_IN_LUTS = {"adders": "alumacc; opt_clean; ", "dsp": " -nodsp"}
+_IN_DSPS = {"adders": "", "dsp": ""}
 _ASIC = (
     "hierarchy -check -top {top}; proc; techmap -map luts.v; synth -flatten -top {top}; "
     "dfflibmap -liberty cells.lib; "
@@ -107,7 +112,7 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
         (work / "luts.v").write_text(_LUTS, encoding="utf-8")
         read = f"read_verilog -sv {' '.join(rtl.files)}; "
         if liberty is None:
-            flow = _XILINX.format(top=rtl.top, dsp="" if dsp else " -nodsp")
+            flow = _XILINX.format(top=rtl.top, **(_IN_DSPS if dsp else _IN_LUTS))
             yosys.run(read + flow, work)
             fpga, asic = _fpga(work / "stat.json", rtl.top, yosys.version), None
         else:

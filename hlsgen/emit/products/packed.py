@@ -12,6 +12,7 @@ is unique: its digits are the bits of P + C, without any correction behind the s
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -121,11 +122,18 @@ def _together(ranges: Sequence[Range], columns: Sequence[Column]) -> int:
 
 
 def _chain(ranges: Sequence[Range], columns: Sequence[Column]) -> int:
-    """How many operands from here on may add up before the digits are taken apart."""
-    size = 1
-    while size < len(ranges) and _fits(ranges[: size + 1], [c[: size + 1] for c in columns]):
-        size += 1
-    return size
+    """How many operands from here on may add up before the digits are taken apart.
+
+    Digits only grow with their number, so that the last one that fits is found by bisection.
+    """
+    return (
+        bisect_left(
+            range(2, len(ranges) + 1),
+            True,
+            key=lambda size: not _fits(ranges[:size], [c[:size] for c in columns]),
+        )
+        + 1
+    )
 
 
 def _multiplied(

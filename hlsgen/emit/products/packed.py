@@ -42,24 +42,57 @@ def packed(
     count = _together(ranges, columns)
     made: list[int] = []
     for first in range(0, len(columns), count):
-        some = columns[first : first + count]
-        terms: list[list[Term]] = [[] for _ in some]
-        starts = list(constants[first : first + count])
-        at = 0
-        while at < len(wires):
-            size = _chain(ranges[at:], [c[at:] for c in some])
-            part = slice(at, at + size)
-            digits = _digits(ranges[part], [c[part] for c in some])
-            word = _multiplied(b, wires[part], [c[part] for c in some], digits)
-            for j, digit in enumerate(digits):
-                terms[j].append(Term(b.slice(word, digit.place, 0, digit.span)))
-                starts[j] += digit.least
-            at += size
-        for column, own, start, constant in zip(
-            some, terms, starts, constants[first : first + count], strict=True
-        ):
-            made.append(b.bounded(total(b, own, start), *column_bounds(b, wires, column, constant)))
+        some = slice(first, first + count)
+        made += _beside(b, wires, columns[some], constants[some])
     return made
+
+
+def _beside(
+    b: Builder, wires: Sequence[int], columns: Sequence[Column], constants: Sequence[int]
+) -> list[int]:
+    """The sums of columns that share slices."""
+    ranges = [b.ranges[w] for w in wires]
+    terms: list[list[Term]] = [[] for _ in columns]
+    starts = list(constants)
+    at = 0
+    while at < len(wires):
+        size = _chain(ranges[at:], [c[at:] for c in columns])
+        part = slice(at, at + size)
+        some = [c[part] for c in columns]
+        found = _single(b, wires[at], [c[at] for c in columns]) if size == 1 else None
+        for j, (term, start) in enumerate(found or _chained(b, wires[part], some)):
+            terms[j].append(term)
+            starts[j] += start
+        at += size
+    return [
+        b.bounded(total(b, own, start), *column_bounds(b, wires, column, constant))
+        for column, own, start, constant in zip(columns, terms, starts, constants, strict=True)
+    ]
+
+
+def _chained(b: Builder, wires: Sequence[int], columns: Sequence[Column]) -> list[tuple[Term, int]]:
+    """Each column's sum as a digit, and its least value."""
+    digits = _digits([b.ranges[w] for w in wires], columns)
+    word = _multiplied(b, wires, columns, digits)
+    return [(Term(b.slice(word, d.place, 0, d.span)), d.least) for d in digits]
+
+
+def _single(b: Builder, wire: int, weights: Column) -> list[tuple[Term, int]] | None:
+    """The products of one operand: (x - lo) * |w| is never negative, so that nothing borrows.
+
+    The sign goes to the adder behind, w * lo to the constant. None where this takes more bits than
+    a slice has.
+    """
+    lo, hi = b.ranges[wire]
+    columns = [[abs(w)] for w in weights]
+    if not _fits([(0, hi - lo)], columns):
+        return None
+    digits = _digits([(0, hi - lo)], columns)
+    word = _multiplied(b, [b.sum([Term(wire)], -lo)], columns, digits)
+    return [
+        (Term(b.slice(word, d.place, 0, d.span), negative=w < 0), w * lo)
+        for d, w in zip(digits, weights, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

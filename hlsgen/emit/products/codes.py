@@ -7,6 +7,7 @@ from math import gcd
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp
 from hlsgen.ops.hw.conv import Conv
+from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.reshape import Reshape
 from hlsgen.ops.hw.staircase import Staircase
@@ -15,7 +16,12 @@ from hlsgen.ops.hw.transpose import Transpose
 
 
 def operand_step(graph: HwGraph, node: Node[HwOp]) -> int:
-    """The greatest s such that all operands of a layer with weights differ by multiples of s."""
+    """The greatest s such that all operands of a layer with weights differ by multiples of s.
+
+    1 for every other operator.
+    """
+    if not isinstance(node.op, MatMul | Conv):
+        return 1
     step, code = _codes(graph, node.inputs[0])
     if isinstance(node.op, Conv) and node.op.window.padded:
         step = gcd(step, node.op.pad_value - code)

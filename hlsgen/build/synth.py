@@ -1,7 +1,8 @@
 """Synthesis of the emitted SystemVerilog by Yosys: what it takes on an FPGA, or in a cell library.
 
-The FPGA flow keeps every adder as one carry chain and targets UltraScale+ (xcup). Yosys writes
-CARRY4 there; a CARRY8 holds two of them. Counts are read from the `stat` of the flattened top.
+The FPGA flow targets UltraScale+ (xcup). It keeps every adder as one carry chain, unless DSPs may
+be taken: then Yosys decides. Yosys writes CARRY4 there; a CARRY8 holds two of them. Counts are read
+from the `stat` of the flattened top.
 """
 
 from __future__ import annotations
@@ -19,20 +20,45 @@ from hlsgen.emit.rtl.emit import ADD3, Rtl, bits_of
 from hlsgen.errors import HlsgenError, OptionError
 
 _XILINX = (
-    "hierarchy -check -top {top}; proc; opt_expr; opt_clean; wreduce; opt_clean; alumacc; "
-    "opt_clean; flatten; synth_xilinx -family xcup -flatten -noiopad -nowidelut{dsp} -top {top}; "
-    "tee -q -o stat.json stat -json"
+    "hierarchy -check -top {top}; proc; techmap -map luts.v; opt_expr; opt_clean; wreduce; "
+    "opt_clean; {adders}flatten; synth_xilinx -family xcup -flatten -noiopad "
+    "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json"
 )
+# Adders before all else, so that each stays one carry chain. That takes products, too, which DSPs
+# then do not get.
+_IN_LUTS = {"adders": "alumacc; opt_clean; ", "dsp": " -nodsp"}
+_IN_DSPS = {"adders": "", "dsp": ""}
 _BATCH = (
-    "hierarchy -check -top batch; setattr -mod -set keep_hierarchy 1 {tops}; proc; opt_expr; "
-    "opt_clean; wreduce; opt_clean; alumacc; opt_clean; flatten; synth_xilinx -family xcup "
-    "-flatten -noiopad -nowidelut -nodsp -top batch; tee -q -o stat.json stat -json"
+    "hierarchy -check -top batch; setattr -mod -set keep_hierarchy 1 {tops}; proc; techmap -map "
+    "luts.v; opt_expr; opt_clean; wreduce; opt_clean; alumacc; opt_clean; flatten; synth_xilinx "
+    "-family xcup -flatten -noiopad -nowidelut -nodsp -top batch; tee -q -o stat.json stat -json"
 )
 _ASIC = (
-    "hierarchy -check -top {top}; synth -flatten -top {top}; dfflibmap -liberty cells.lib; "
+    "hierarchy -check -top {top}; proc; techmap -map luts.v; synth -flatten -top {top}; "
+    "dfflibmap -liberty cells.lib; "
     "abc -liberty cells.lib -script +strash;&get,-n;&dch,-f;&nf;&put;buffer,-c;topo;upsize;dnsize;"
     "stime,-p; opt_clean -purge; tee -q -o stat.txt stat -liberty cells.lib"
 )
+
+# A bit of a constant of 64 at a variable place is one LUT. Yosys makes a shifter of it, of some 400
+# multiplexers, before it finds the LUT.
+_LUTS = """
+(* techmap_celltype = "$shiftx" *)
+module lut_of_constant (A, B, Y);
+  parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
+  parameter _TECHMAP_CONSTMSK_A_ = 0;
+  parameter _TECHMAP_CONSTVAL_A_ = 0;
+  input [A_WIDTH-1:0] A;
+  input [B_WIDTH-1:0] B;
+  output [Y_WIDTH-1:0] Y;
+  generate
+    if (Y_WIDTH == 1 && B_WIDTH <= 6 && A_WIDTH == 2 ** B_WIDTH && &_TECHMAP_CONSTMSK_A_)
+      \\$lut #(.WIDTH(B_WIDTH), .LUT(_TECHMAP_CONSTVAL_A_)) found (.A(B), .Y(Y));
+    else
+      wire _TECHMAP_FAIL_ = 1;
+  endgenerate
+endmodule
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +115,10 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
         work = Path(name)
         for file, text in rtl.files.items():
             (work / file).write_text(text, encoding="utf-8")
+        (work / "luts.v").write_text(_LUTS, encoding="utf-8")
         read = f"read_verilog -sv {' '.join(rtl.files)}; "
         if liberty is None:
-            flow = _XILINX.format(top=rtl.top, dsp="" if dsp else " -nodsp")
+            flow = _XILINX.format(top=rtl.top, **(_IN_DSPS if dsp else _IN_LUTS))
             yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
             fpga, asic = _fpga(work / "stat.json", rtl.top, yosys.version), None
         else:
@@ -111,7 +138,8 @@ def batch_luts(designs: Sequence[Rtl]) -> list[int]:
     with tempfile.TemporaryDirectory(prefix="hlsgen-synth-") as name:
         work = Path(name)
         files = {file: text for rtl in designs for file, text in rtl.files.items()}
-        for file, text in (files | {"batch.sv": _side_by_side(designs)}).items():
+        beside = {"batch.sv": _side_by_side(designs), "luts.v": _LUTS}
+        for file, text in (files | beside).items():
             (work / file).write_text(text, encoding="utf-8")
         flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs))
         read = f"read_verilog -sv batch.sv {' '.join(files)}; "

@@ -29,8 +29,10 @@ Io = Annotated[
 Arithmetic = Annotated[
     list[str] | None,
     _option(
-        "How products with weights are made: tool (the synthesis tool decides), dsp, lut or "
-        "shift-add (adder graphs, parallel only); LAYER=KIND for one layer.",
+        "How products with weights are made: tool (the synthesis tool decides), dsp or lut; with "
+        "--io parallel also shift-add (adder graphs), dsp-packed (several products a DSP), "
+        "popcount (one-bit operands), compress (counters of bits), lutgemm (tables of bit planes) "
+        "or table (tables of operands); LAYER=KIND for one layer.",
         "--arithmetic",
         flag=True,
     ),

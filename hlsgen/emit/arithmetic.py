@@ -22,14 +22,24 @@ from hlsgen.ops.hw.matmul import MatMul
 
 
 class Arithmetic(StrEnum):
-    """Who multiplies: what the synthesis tool likes, DSPs, LUT multipliers, or shifts and adds."""
+    """Who multiplies: what the synthesis tool likes, DSPs, LUT multipliers, or shifts and adds.
+
+    The others are in `hlsgen.emit.products`: several products a DSP, counters of ones, counters of
+    all bits that a sum consists of, tables of bit planes, tables of operands.
+    """
 
     TOOL = "tool"
     DSP = "dsp"
     LUT = "lut"
     SHIFT_ADD = "shift-add"
+    DSP_PACKED = "dsp-packed"
+    POPCOUNT = "popcount"
+    COMPRESS = "compress"
+    LUTGEMM = "lutgemm"
+    TABLE = "table"
 
 
+MULTIPLIED = (Arithmetic.TOOL, Arithmetic.DSP, Arithmetic.LUT)  # one `*` a product
 DEFAULT = ""  # the key that stands for every layer without an entry of its own
 
 
@@ -56,12 +66,12 @@ def check_arithmetic(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """An adder as C++: its name, type, `add` or `sub`, and expression."""
+    """A value as C++: its name, type and expression; `bound` is who computes it, `op impl`."""
 
     name: str
     type: str
-    kind: str
     text: str
+    bound: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +93,7 @@ class AdderLines:
             node = self.inputs + k
             kind = "sub" if any(t.negative for t in adder) else "add"
             of = wire_type(IntFormat.of_range(*self.graph.ranges[node]))
-            found.append(Wire(self._name(node), of, kind, self._sum(adder, of)))
+            found.append(Wire(self._name(node), of, self._sum(adder, of), (kind, "fabric")))
         return found
 
     @property
@@ -96,7 +106,7 @@ class AdderLines:
         """What it costs, for people."""
         graph = self.graph
         return (
-            f"{len(graph.adders)} adders on {graph.depth} levels, "
+            f"shifts and adds: {len(graph.adders)} adders on {graph.depth} levels, "
             f"{graph.cost()} LUTs by their exact widths (an estimate)"
         )
 

@@ -16,6 +16,7 @@ from hlsgen.arith.format import IntFormat
 from hlsgen.arith.staircase import Realisation
 from hlsgen.emit import indexing, numbers
 from hlsgen.emit.arithmetic import (
+    MULTIPLIED,
     AdderLines,
     Arithmetic,
     adder_lines,
@@ -24,7 +25,10 @@ from hlsgen.emit.arithmetic import (
 )
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
+from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
+from hlsgen.emit.products.codes import operand_step
+from hlsgen.emit.products.lines import KernelLines, kernel_of
 from hlsgen.emit.streaming import Way, fields, way
 from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
 from hlsgen.emit.sums import Sums, operator_sums
@@ -125,6 +129,7 @@ class Design:
     io: Io
     plan: StreamPlan
     arithmetic: Mapping[str, Arithmetic]
+    steps: Mapping[str, int]
 
 
 def design_of(graph: HwGraph, options: HlsOptions) -> Design:
@@ -164,6 +169,7 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
         io=options.io,
         plan=stream_plan(inputs, outputs, found, made),
         arithmetic=options.arithmetic,
+        steps={o.function: operand_step(graph, o.node) for o in found},
     )
 
 
@@ -222,22 +228,32 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     if not isinstance(op, MatMul | Conv):
         return {}
     how = arithmetic_of(design.arithmetic, operator.node)
-    adders: tuple[AdderLines, ...] = ()
-    if how is Arithmetic.SHIFT_ADD:
-        if design.io is Io.STREAM:
-            raise OptionError(
-                "shift-add needs all weights at once, and a stream folds them: "
-                "give --io parallel, or another --arithmetic for this layer",
-                operator.node.loc,
-            )
-        adders = adder_lines(op, operator.x[0].type)
-    of = wire_type if adders else cpp_type
+    multiplied = how in MULTIPLIED
+    if design.io is Io.STREAM and not multiplied:
+        raise OptionError(
+            f"{how.value} needs all weights at once, and a stream folds them: "
+            "give --io parallel, or another --arithmetic for this layer",
+            operator.node.loc,
+        )
+    of = cpp_type if multiplied else wire_type
     return {
         "arithmetic": how.value,
-        "adders": adders,
+        "whole": () if multiplied else _whole(operator, how, design.steps[operator.function]),
         "vector_t": of(formats["operand_t"]),
         "sums_t": of(formats["sum_t"]),
     }
+
+
+def _whole(operator: Operator, how: Arithmetic, step: int) -> tuple[AdderLines | KernelLines, ...]:
+    """All sums of an operator as straight-line C++, a function for each matrix."""
+    op, x = operator.node.op, operator.x[0].type
+    assert isinstance(op, MatMul | Conv)
+    if how is Arithmetic.SHIFT_ADD:
+        return adder_lines(op, x)
+    try:
+        return tuple(KernelLines(kernel_of(m, how, step), how) for m in constant_matrices(op, x))
+    except OptionError as error:
+        raise error.at(operator.node.loc) from error
 
 
 def _places(operator: Operator) -> dict[str, Any]:

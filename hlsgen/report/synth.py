@@ -22,7 +22,7 @@ def synthesised(
     adder graphs of two and of three are both synthesised, and the smaller design counts.
     """
     chosen = project.options.arithmetic.values()
-    dsp = Arithmetic.DSP in chosen
+    dsp = bool({Arithmetic.DSP, Arithmetic.DSP_PACKED} & {*chosen})
     both = liberty is not None and Arithmetic.SHIFT_ADD in chosen
     found = [
         synthesise(

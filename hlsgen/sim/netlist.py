@@ -254,6 +254,15 @@ def _shifted(to_left: bool) -> Callable[[_Cell, Words], Array]:
     return evaluate
 
 
+def _indexed(cell: _Cell, words: Words) -> Array:
+    """Bits of A from place B on; A is a table, B within it."""
+    table, width = cell.connections["A"], len(cell.connections["Y"])
+    place = words.get(cell.connections["B"])
+    if width > 1 or not all(isinstance(bit, str) for bit in table):
+        return _binary(lambda a, b: a >> b)(cell, words)
+    return np.array([int(bit == "1") for bit in table])[np.minimum(place, len(table) - 1)]
+
+
 _CELLS: dict[str, Callable[[_Cell, Words], Array]] = {
     "$add": _binary(lambda a, b: a + b),
     "$sub": _binary(lambda a, b: a - b),
@@ -280,6 +289,7 @@ _CELLS: dict[str, Callable[[_Cell, Words], Array]] = {
     "$reduce_bool": _unary(lambda a: a != 0),
     "$reduce_and": _all_ones,
     "$reduce_xor": _parity,
+    "$shiftx": _indexed,
     "$mux": _mux,
     "$pmux": _pmux,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from hlsgen.emit.arithmetic import Adders
 from hlsgen.emit.rtl.cells import (
     Append,
@@ -11,15 +13,19 @@ from hlsgen.emit.rtl.cells import (
     Cell,
     Clip,
     Extremum,
+    Join,
     Kernel,
     Less,
     Literal,
     Lookup,
+    Lut,
     Pick,
+    Pin,
     Port,
     Product,
     Range,
     Shift,
+    Slice,
     Sum,
     Term,
     Times,
@@ -221,6 +227,59 @@ class Builder:
             return self.sum([Term(wire)], reached[0] - lo)
         return self.add(Lookup(wire, lo, reached))
 
+    def pin(self, wire: int, at: int = 0, *, inverted: bool = False) -> Pin:
+        """Bit `at` of a wire: of its source where the wire only joins bits."""
+        cell = self.cells[wire]
+        if isinstance(cell, Join):
+            if at >= len(cell.pins):
+                return Pin(self.literal(0), 0, inverted)
+            pin = cell.pins[at]
+            return Pin(pin.wire, pin.at, pin.inverted != inverted)
+        value = self.value(wire)
+        if value is not None:
+            return Pin(self.literal((value >> at & 1) != inverted))
+        return Pin(wire, at, inverted)
+
+    def lut(self, pins: Sequence[Pin], values: Sequence[int]) -> int:
+        """values[i], bit k of i being pins[k]; pins that change nothing are left out."""
+        table = np.array(values, dtype=object).reshape((2,) * len(pins)).transpose()
+        axes = sorted(range(len(pins)), key=lambda k: (pins[k].wire, pins[k].at))
+        table, kept = table.transpose(axes), list[Pin]()
+        for pin in (pins[k] for k in axes):
+            axis = len(kept)
+            no, yes = (np.asarray(table.take(v != pin.inverted, axis=axis)) for v in (0, 1))
+            known = self.value(pin.wire)
+            if known is not None:
+                table = yes if known else no
+            elif np.array_equal(no, yes):
+                table = no
+            else:
+                table = np.stack((no, yes), axis=axis)
+                kept.append(Pin(pin.wire, pin.at))
+        reached = tuple(int(v) for v in table.transpose().reshape(-1))
+        if not kept:
+            return self.literal(reached[0])
+        if reached == (0, 1):
+            return self.join(kept)
+        return self.add(Lut(tuple(kept), reached))
+
+    def join(self, pins: Sequence[Pin]) -> int:
+        """The number that the bits are, the first the lowest."""
+        wire = pins[0].wire
+        if tuple(pins) == tuple(Pin(wire, k) for k in range(self._width(wire))):
+            return wire
+        return self.add(Join(tuple(pins)))
+
+    def _width(self, wire: int) -> int:
+        """Bits of a wire that is never negative; 0 for others."""
+        lo, hi = self.ranges[wire]
+        return max(1, hi.bit_length()) if lo >= 0 else 0
+
+    def slice(self, wire: int, low: int, lo: int, hi: int) -> int:
+        """The number within lo..hi that the bits from `low` on are."""
+        whole = low == 0 and self.ranges[wire] == (lo, hi)
+        return wire if whole else self.add(Slice(wire, low, lo, hi))
+
 
 def _moved(cell: Cell, place: dict[int, int]) -> Cell:  # noqa: C901 - one case a cell
     """The same cell on renumbered wires."""
@@ -249,3 +308,9 @@ def _moved(cell: Cell, place: dict[int, int]) -> Cell:  # noqa: C901 - one case 
             return Append(place[wire], place[bit])
         case Lookup(wire, first, values):
             return Lookup(place[wire], first, values)
+        case Slice(wire, low, lo, hi):
+            return Slice(place[wire], low, lo, hi)
+        case Lut(pins, values):
+            return Lut(tuple(Pin(place[p.wire], p.at, p.inverted) for p in pins), values)
+        case Join(pins):
+            return Join(tuple(Pin(place[p.wire], p.at, p.inverted) for p in pins))

@@ -6,6 +6,7 @@ exact, so its width is the narrowest that holds every value it can take.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -164,13 +165,53 @@ class Lookup:
     values: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A bit: bit `at` of the two's complement of a wire, or its opposite."""
+
+    wire: int
+    at: int = 0
+    inverted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lut:
+    """y = values[i], bit k of i being pins[k]: six pins at most, so one LUT6 for each bit of y."""
+
+    pins: tuple[Pin, ...]
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """y = the sum of pins[k] << k: wiring only."""
+
+    pins: tuple[Pin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """y = bits low.. of x, as many as the width of lo..hi: the one number there that they mean."""
+
+    wire: int
+    low: int
+    lo: int
+    hi: int
+
+
 Cell: TypeAlias = (
     Port | Literal | Sum | Times | Product | AtLeast | Less | Pick | Extremum | Clip | Shift
-    | Append | Lookup
+    | Append | Lookup | Lut | Join | Slice
 )  # fmt: skip
 
 
-def operands(cell: Cell) -> tuple[int, ...]:
+def truth_tables(values: Sequence[int], width: int) -> list[str]:
+    """Hexadecimal: bit i of table k is bit k of values[i]."""
+    ones = (sum((v >> k & 1) << i for i, v in enumerate(values)) for k in range(width))
+    return [f"{table:0{-(-len(values) // 4)}x}" for table in ones]
+
+
+def operands(cell: Cell) -> tuple[int, ...]:  # noqa: C901 - one case a cell
     """The wires that a cell reads."""
     match cell:
         case Port() | Literal():
@@ -185,8 +226,10 @@ def operands(cell: Cell) -> tuple[int, ...]:
             return wire, bit
         case Times(wire=wire) | AtLeast(wire=wire) | Clip(wire=wire) | Shift(wire=wire):
             return (wire,)
-        case Lookup(wire=wire):
+        case Lookup(wire=wire) | Slice(wire=wire):
             return (wire,)
+        case Lut(pins=pins) | Join(pins=pins):
+            return tuple(p.wire for p in pins)
         case _:
             assert_never(cell)
 
@@ -225,6 +268,12 @@ def result_range(cell: Cell, ranges: list[Range]) -> Range:  # noqa: C901 - one 
         case Lookup(first=first, values=values):
             reached = values[x[0][0] - first : x[0][1] - first + 1]
             return min(reached), max(reached)
+        case Lut(values=values):
+            return min(values), max(values)
+        case Join(pins):
+            return 0, (1 << len(pins)) - 1
+        case Slice(lo=lo, hi=hi):
+            return lo, hi
         case _:
             assert_never(cell)
 

@@ -21,15 +21,18 @@ from hlsgen.emit.rtl.cells import (
     Cell,
     Clip,
     Extremum,
+    Join,
     Kernel,
     Less,
     Literal,
     Lookup,
+    Lut,
     Pick,
     Port,
     Product,
     Range,
     Shift,
+    Slice,
     Sum,
     Times,
     operands,
@@ -80,8 +83,10 @@ def counts(kernel: Kernel) -> Counter[str]:
 def _counts(cell: Cell, x: list[Range], y: Range) -> dict[str, int]:  # noqa: C901 - one case a cell
     bits = [_bits(r) for r in x]
     match cell:
-        case Port() | Literal() | Append():
+        case Port() | Literal() | Append() | Join() | Slice():
             return {}
+        case Lut():
+            return {"small tables": _bits(y)}
         case Sum():
             return _sum(cell, x, y)
         case Times(factor=factor):

@@ -17,14 +17,17 @@ from hlsgen.emit.rtl.cells import (
     Cell,
     Clip,
     Extremum,
+    Join,
     Kernel,
     Less,
     Literal,
     Lookup,
+    Lut,
     Pick,
     Port,
     Product,
     Shift,
+    Slice,
     Sum,
     Times,
     operands,
@@ -52,7 +55,7 @@ def delay(cell: Cell, kernel: Kernel, model: DelayModel) -> float:  # noqa: C901
     """From the operands of a cell to its result, in nanoseconds; 0 for wiring."""
     bits = [IntFormat.of_range(*kernel.ranges[w]).width for w in operands(cell)]
     match cell:
-        case Port() | Literal() | Append():
+        case Port() | Literal() | Append() | Join() | Slice():
             return 0.0
         case Sum(terms=terms):
             return _sum(cell, max(b + t.shift for b, t in zip(bits, terms, strict=True)), model)
@@ -65,7 +68,7 @@ def delay(cell: Cell, kernel: Kernel, model: DelayModel) -> float:  # noqa: C901
             return model.levels(bits[0]) if bits[0] <= 6 else model.adder(bits[0])
         case Less():
             return model.adder(max(bits))
-        case Pick():
+        case Pick() | Lut():
             return model.lut
         case Extremum():
             return model.adder(max(bits)) + model.lut

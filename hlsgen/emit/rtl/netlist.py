@@ -15,6 +15,7 @@ import numpy as np
 from hlsgen.emit.arithmetic import Adders, Arithmetic, arithmetic_of, check_arithmetic
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import identifier
+from hlsgen.emit.products.codes import operand_step
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Kernel, Range
 from hlsgen.emit.rtl.fusion import Bus, Draft, bus_of, fused
@@ -171,7 +172,8 @@ def _draft(
 ) -> Draft:  # fmt: skip
     made = [graph.types[v] for v in node.outputs]
     try:
-        found = units(node.op, [tensors[v] for v in node.inputs], made[0].shape, how)
+        operands = [tensors[v] for v in node.inputs]
+        found = units(node.op, operands, made[0].shape, how, operand_step(graph, node))
     except Unsupported as error:
         raise error.at(node.loc) from error
     return Draft(

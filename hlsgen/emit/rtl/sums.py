@@ -10,20 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.signed_digit import csd_digits
-from hlsgen.emit.arithmetic import Arithmetic, adder_graph
+from hlsgen.emit.arithmetic import MULTIPLIED, Arithmetic, adder_graph
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
 from hlsgen.ir import field
+
+_MULTIPLIED = (*MULTIPLIED, Arithmetic.DSP_PACKED)
 
 
 def scaled(b: Builder, wire: int, factor: int, how: Arithmetic) -> list[Term]:
     """factor * x as terms of a sum; a power of two is a shift in every arithmetic.
 
-    Shifts and adds take one shifted copy of the operand for each signed digit of the factor. All
-    others write the same `*`, without an attribute: the synthesis tool decides.
+    Tool, DSPs and LUTs write the same `*`, without an attribute: the synthesis tool decides. All
+    others take one shifted copy of the operand for each signed digit of the factor.
     """
     digits = csd_digits(int(factor))
-    if how is Arithmetic.SHIFT_ADD or len(digits) <= 1:
+    if how not in _MULTIPLIED or len(digits) <= 1:
         return [Term(wire, shift, sign < 0) for sign, shift in digits]
     size, shift = abs(int(factor)), digits[0][1]
     return [Term(b.times(wire, size >> shift), shift, factor < 0)]

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.matrices import weight_matrices
+from hlsgen.emit.products.sums import product_sums
 from hlsgen.emit.rtl import ranks
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
 from hlsgen.emit.rtl.stairs import stair
-from hlsgen.emit.rtl.sums import matrix, total, weighted
+from hlsgen.emit.rtl.sums import total, weighted
 from hlsgen.errors import Unsupported
 from hlsgen.ir.hw import HwOp, IntArray
 from hlsgen.ops.hw.arg_max import ArgMax
@@ -82,17 +83,18 @@ class Unit:
 
 
 def units(  # noqa: C901 - one case an operator
-    op: HwOp, x: Sequence[Places], shape: tuple[int, ...], how: Arithmetic
+    op: HwOp, x: Sequence[Places], shape: tuple[int, ...], how: Arithmetic, step: int = 1
 ) -> list[Unit]:
     """The units of an operator on tensors of elements; `shape` is that of its first output.
 
+    `step`: the operands of a layer with weights differ by multiples of it.
     Errors: Unsupported for an operator without a parallel form.
     """
     match op:
         case MatMul():
-            return list(_matmul(op, x[0], how))
+            return list(_matmul(op, x[0], how, step))
         case Conv():
-            return list(_conv(op, x[0], how))
+            return list(_conv(op, x[0], how, step))
         case Linear():
             return list(_linear(op, x, shape, how))
         case Staircase():
@@ -115,22 +117,22 @@ def units(  # noqa: C901 - one case an operator
             )
 
 
-def _matmul(op: MatMul, x: Places, how: Arithmetic) -> Iterator[Unit]:
+def _matmul(op: MatMul, x: Places, how: Arithmetic, step: int) -> Iterator[Unit]:
     (weights,) = weight_matrices(op)
     inner, outer = weights.shape
-    weave = _affine(weights, op.bias, how)
+    weave = _affine(weights, op.bias, how, step)
     count = x.size // inner
     read = Read(x.reshape(-1), _rows(count, inner))
     yield Unit(weave, (read,), (Write(0, _rows(count, outer)),))
 
 
-def _affine(weights: IntArray, bias: IntArray, how: Arithmetic) -> Weave:
-    """x @ weights + bias."""
+def _affine(weights: IntArray, bias: IntArray, how: Arithmetic, step: int) -> Weave:
+    """x @ weights + bias; neighbouring codes of x are `step` apart."""
     columns, constants = weights.T.tolist(), bias.tolist()
-    return lambda b, ports: matrix(b, ports, columns, constants, how)
+    return lambda b, ports: product_sums(b, ports, columns, constants, how, step)
 
 
-def _conv(op: Conv, x: Places, how: Arithmetic) -> Iterator[Unit]:
+def _conv(op: Conv, x: Places, how: Arithmetic, step: int) -> Iterator[Unit]:
     """One kernel a group, whatever the position; the border is constant operands."""
     padded = op.window.pad(x, op.pad_value)
     source, places = padded.reshape(-1), np.arange(padded.size).reshape(padded.shape)
@@ -143,7 +145,7 @@ def _conv(op: Conv, x: Places, how: Arithmetic) -> Iterator[Unit]:
     out = len(op.bias) // op.group
     made = _rows(n * len(op.bias), size).reshape(n, op.group, out, size).swapaxes(2, 3)
     for g, weights in enumerate(weight_matrices(op)):
-        weave = _affine(weights, op.bias[g * out : (g + 1) * out], how)
+        weave = _affine(weights, op.bias[g * out : (g + 1) * out], how, step)
         read = Read(source, patches[:, g].reshape(n * size, -1))
         yield Unit(weave, (read,), (Write(0, made[:, g].reshape(n * size, -1)),))
 

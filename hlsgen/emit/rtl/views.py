@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.emit.rtl.cells import Cell, Kernel, Literal, Port, operands
+from hlsgen.emit.rtl.cells import Cell, Kernel, Literal, Lut, Port, operands, truth_tables
 from hlsgen.emit.rtl.netlist import Copies
 from hlsgen.emit.rtl.places import Vector
 from hlsgen.emit.rtl.units import Index
@@ -79,6 +79,12 @@ class CellView:
     def operand(self, k: int) -> str:
         """Operand k, signed where the cell is."""
         return self.x[k].signed if self.signed else self.x[k].name
+
+    @property
+    def tables(self) -> list[str]:
+        """The truth table of each bit of a Lut, the lowest first, in hexadecimal."""
+        values = self.cell.values if isinstance(self.cell, Lut) else ()
+        return truth_tables(values, self.y.width)
 
     @property
     def note(self) -> str:

@@ -1,0 +1,1 @@
+"""How the sums of products with constant weights are built: one description for both back-ends."""

@@ -1,0 +1,43 @@
+"""The implementations of a constant linear operator, each built from cells of `emit/rtl`.
+
+SystemVerilog has these cells in its modules; the HLS back-end prints the same ones as C++
+(`hlsgen.emit.products.lines`), so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.products.compress import compressed, popcounts
+from hlsgen.emit.products.packed import packed
+from hlsgen.emit.products.tables import lutgemm, tables
+from hlsgen.emit.rtl.builder import Builder
+from hlsgen.emit.rtl.sums import matrix
+
+
+def product_sums(
+    b: Builder, wires: Sequence[int], columns: Sequence[Sequence[int]], constants: Sequence[int],
+    how: Arithmetic, step: int,
+) -> list[int]:  # fmt: skip
+    """constants[j] + sum of columns[j][k] * x_k, for every j.
+
+    `step`: two codes of one operand always differ by a multiple of it. Errors: OptionError for an
+    arithmetic that these weights and operands cannot have.
+    """
+    match how:
+        case Arithmetic.TOOL | Arithmetic.DSP | Arithmetic.LUT | Arithmetic.SHIFT_ADD:
+            return matrix(b, wires, columns, constants, how)
+        case Arithmetic.DSP_PACKED:
+            return packed(b, wires, columns, constants)
+        case Arithmetic.POPCOUNT:
+            return popcounts(b, wires, columns, constants, step)
+        case Arithmetic.COMPRESS:
+            return compressed(b, wires, columns, constants, step)
+        case Arithmetic.LUTGEMM:
+            return lutgemm(b, wires, columns, constants, step)
+        case Arithmetic.TABLE:
+            return tables(b, wires, columns, constants, step)
+        case _:
+            assert_never(how)

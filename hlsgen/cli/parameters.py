@@ -29,8 +29,9 @@ Io = Annotated[
 Arithmetic = Annotated[
     list[str] | None,
     _option(
-        "How products with weights are made: tool (the synthesis tool decides), dsp, lut or "
-        "shift-add (adder graphs, parallel only); LAYER=KIND for one layer.",
+        "How products with weights are made: tool (the synthesis tool decides), dsp, lut, "
+        "shift-add (adder graphs, parallel only); stream only, weights as codes: khot, shift, "
+        "ternary, sherry, xnor; LAYER=KIND for one layer.",
         "--arithmetic",
         flag=True,
     ),

@@ -21,7 +21,9 @@ from hlsgen.emit.arithmetic import (
     adder_lines,
     arithmetic_of,
     check_arithmetic,
+    check_parallel,
 )
+from hlsgen.emit.encodings import Encoded, encodings, input_steps, unit_numbers
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.names import identifier
@@ -99,6 +101,7 @@ def design_files(design: Design, options: HlsOptions) -> dict[str, str | bytes]:
 _FRAME = {
     "hls/integers.h.j2": "src/integers.h",
     "hls/streams.h.j2": "src/streams.h",
+    "hls/encodings.h.j2": "src/encodings.h",
     "hls/top.h.j2": "src/{top}.h",
     "hls/top.cpp.j2": "src/{top}.cpp",
     "hls/testbench.cpp.j2": "tb/testbench.cpp",
@@ -125,6 +128,7 @@ class Design:
     io: Io
     plan: StreamPlan
     arithmetic: Mapping[str, Arithmetic]
+    units: Mapping[str, Encoded]
 
 
 def design_of(graph: HwGraph, options: HlsOptions) -> Design:
@@ -133,8 +137,11 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     check_arithmetic(graph, options.arithmetic)
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
-    folding = default_folding(graph) | dict(options.folding)
+    steps = input_steps(graph, options.arithmetic) if options.io is Io.STREAM else {}
+    folding = default_folding(graph, steps) | dict(options.folding)
     lanes = stream_lanes(graph, folding)
+    simd = {name: pair[1] for name, pair in folding.items()}
+    units = encodings(graph, options.arithmetic, simd) if options.io is Io.STREAM else {}
 
     def value(onnx: str, name: str, width: int) -> Value:
         return Value(name, name, onnx, graph.types[onnx], width)
@@ -160,10 +167,14 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
         values=made[len(inputs) :],
         names=names.values,
         sources={v: str(node.loc) for node in graph.nodes for v in node.outputs},
-        sums={o.function: operator_sums(o, _way(o, options.io)) for o in found},
+        sums={
+            o.function: operator_sums(o, _way(o, options.io), units.get(o.node.output))
+            for o in found
+        },
         io=options.io,
         plan=stream_plan(inputs, outputs, found, made),
         arithmetic=options.arithmetic,
+        units=units,
     )
 
 
@@ -202,7 +213,8 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
     context |= _sums(design.sums[operator.function])
     context |= _products(operator, design, context)
     if design.io is Io.STREAM:
-        context |= stream_numbers(operator)
+        unit = design.units.get(operator.node.output)
+        context |= stream_numbers(operator, unit)
     text = env.get_template(f"hls/{operator.kind}.cpp.j2").render(context)
     return tidy(text), tables.files
 
@@ -222,6 +234,8 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     if not isinstance(op, MatMul | Conv):
         return {}
     how = arithmetic_of(design.arithmetic, operator.node)
+    if design.io is Io.PARALLEL:
+        check_parallel(operator.node, how)
     adders: tuple[AdderLines, ...] = ()
     if how is Arithmetic.SHIFT_ADD:
         if design.io is Io.STREAM:
@@ -232,7 +246,8 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
             )
         adders = adder_lines(op, operator.x[0].type)
     of = wire_type if adders else cpp_type
-    return {
+    unit = design.units.get(operator.node.output)
+    return unit_numbers(unit, op.bias, formats["term_t"]) | {
         "arithmetic": how.value,
         "adders": adders,
         "vector_t": of(formats["operand_t"]),

@@ -13,7 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of, check_arithmetic
+from hlsgen.emit.arithmetic import (
+    Arithmetic,
+    arithmetic_of,
+    check_arithmetic,
+    check_parallel,
+)
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import identifier
 from hlsgen.emit.rtl.builder import Builder
@@ -129,6 +134,7 @@ def netlist(graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic]) -> N
             tensors[node.output] = moved
             continue
         how = arithmetic_of(arithmetic, node)
+        check_parallel(node, how)
         layer = _layer(graph, node, names.values, tensors, known, how)
         layers.append(layer)
         for bus in layer.buses:

@@ -33,12 +33,14 @@ from hlsgen.cli.parameters import (
     JsonFile,
     Liberty,
     Model,
+    Reloadable,
     Samples,
     Scales,
     Shapes,
     SynthesisTool,
     Target,
     Top,
+    Weights,
     WithRtl,
 )
 from hlsgen.errors import HlsgenError, OptionError
@@ -71,6 +73,7 @@ def build(
     static_scales: Scales = None,
     samples: Samples = 8,
     seed: int = 0,
+    reloadable: Reloadable = None,
     csim: Csim = True,
     rtl: WithRtl = False,
     json_: Json = False,
@@ -80,7 +83,7 @@ def build(
 
     options = build_options(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
-        csim=csim, rtl=rtl,
+        reloadable, csim=csim, rtl=rtl,
     )  # fmt: skip
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -100,6 +103,17 @@ def build(
 
         built_summary(built, board)
     return 1 if verification.wrong else 0
+
+
+@app.command
+def reload(project: Path, model: Model, /, *, output: Weights) -> int:
+    """Write the weights of a model as words for the weight ports of a project."""
+    from hlsgen.reload import load_weights
+
+    made = load_weights(project, model)
+    _write_bytes(output, made.weights)
+    _write_bytes(output.with_suffix(".npz"), made.parameters)
+    return 0
 
 
 @app.command
@@ -271,8 +285,12 @@ def _print_json(value: Any) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
+    _write_bytes(path, text.encode())
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise OptionError(f"cannot write {path}: {error.strerror}") from error
 

@@ -36,6 +36,15 @@ Arithmetic = Annotated[
         flag=True,
     ),
 ]
+Reloadable = Annotated[
+    list[str] | None,
+    _option(
+        "Weights behind ports instead of in ROMs (stream only): all, LAYER, or LAYER=int6/14 with "
+        "the weights' format and the accumulator's bits, which set their budget (A2Q).",
+        "--reloadable",
+        flag=True,
+    ),
+]
 Formats = Annotated[
     list[str] | None,
     _option("Format of a network input, NAME=uint8 or NAME='fixed<16,6>'.", "--input", flag=True),
@@ -61,6 +70,13 @@ Scales = Annotated[
 ]
 Folder = Annotated[
     Path, _option("The project folder; an older project of hlsgen is replaced.", ["-o", "--output"])
+]
+Weights = Annotated[
+    Path,
+    _option(
+        "The file to write, in place of data/weights.bin; beside it as .npz what cosim.py reloads.",
+        ["-o", "--output"],
+    ),
 ]
 Target = Annotated[Path, _option("The npz file to write.", ["-o", "--output"])]
 Expected = Annotated[

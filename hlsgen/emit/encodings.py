@@ -141,9 +141,9 @@ def stream_matrix(op: MatMul | Conv) -> IntArray:
 def unit_numbers(unit: Encoded | None, bias: IntArray, term: IntFormat) -> dict[str, Any]:
     """What the templates need to know of a unit's weights."""
     if unit is None:
-        return {"encoded": None, "group": 1, "counted": None}
+        return {"encoded": None, "group": 1, "ones": None}
     found: dict[str, Any] = {"encoded": unit.cpp(term), "encoded_note": unit.note}
-    found |= {"group": unit.encoding.group, "counted": unit.counted, "high": unit.high}
+    found |= {"group": unit.encoding.group, "ones": unit.counted, "high": unit.high}
     if unit.counted is not None:
         found["start"] = bias.astype(object) + unit.counted.start
         same = np.unique(unit.counted.scale)

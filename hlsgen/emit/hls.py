@@ -27,6 +27,14 @@ from hlsgen.emit.encodings import Encoded, encodings, input_steps, unit_numbers
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.names import identifier
+from hlsgen.emit.reloadable import (
+    WEIGHTS_FILE,
+    WeightPort,
+    packed_weights,
+    port_numbers,
+    refuse_reloadable,
+    weight_ports,
+)
 from hlsgen.emit.streaming import Way, fields, way
 from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
 from hlsgen.emit.sums import Sums, operator_sums
@@ -95,6 +103,8 @@ def design_files(design: Design, options: HlsOptions) -> dict[str, str | bytes]:
     for template, path in _FRAME.items():
         text = env.get_template(template).render(context)
         files[path.format(top=design.top)] = tidy(text) if path.startswith(("src", "tb")) else text
+    if design.ports:
+        files[WEIGHTS_FILE] = packed_weights(design.ports)
     return files
 
 
@@ -129,6 +139,7 @@ class Design:
     plan: StreamPlan
     arithmetic: Mapping[str, Arithmetic]
     units: Mapping[str, Encoded]
+    ports: Mapping[str, WeightPort]
 
 
 def design_of(graph: HwGraph, options: HlsOptions) -> Design:
@@ -158,6 +169,7 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     inputs, outputs = tuple(ports[: len(graph.inputs)]), tuple(ports[len(graph.inputs) :])
     made = tuple(value(v, name, lanes.made[v]) for v, name in names.values.items())
     found = operators(graph, names.values, folding, lanes.taken)
+    weights = weight_ports(found, options.arithmetic) if options.io is Io.STREAM else {}
     return Design(
         top=top,
         name=graph.name,
@@ -172,9 +184,10 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
             for o in found
         },
         io=options.io,
-        plan=stream_plan(inputs, outputs, found, made),
+        plan=stream_plan(inputs, outputs, found, made, {f: p.name for f, p in weights.items()}),
         arithmetic=options.arithmetic,
         units=units,
+        ports=weights,
     )
 
 
@@ -215,6 +228,10 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
     if design.io is Io.STREAM:
         unit = design.units.get(operator.node.output)
         context |= stream_numbers(operator, unit)
+        port = design.ports.get(operator.function)
+        context |= port_numbers(port)
+        if port is not None:
+            context["arguments"] += f", {port.parameter}"
     text = env.get_template(f"hls/{operator.kind}.cpp.j2").render(context)
     return tidy(text), tables.files
 
@@ -236,6 +253,7 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     how = arithmetic_of(design.arithmetic, operator.node)
     if design.io is Io.PARALLEL:
         check_parallel(operator.node, how)
+        refuse_reloadable(operator.node)
     adders: tuple[AdderLines, ...] = ()
     if how is Arithmetic.SHIFT_ADD:
         if design.io is Io.STREAM:

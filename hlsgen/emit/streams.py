@@ -40,15 +40,21 @@ class StreamPlan:
 
     Depths: a branch of a fork, and each output of a node that has several, holds its whole tensor.
     So no process waits for a reader that in turn waits for it, whatever the rates are. Sizes from
-    an exact schedule would be smaller.
+    an exact schedule would be smaller. `weights` are the weight ports by their reader's function.
     """
 
     streams: list[Stream] = field(default_factory=list[Stream])
     calls: list[str] = field(default_factory=list[str])
+    weights: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def stream(self, name: str, beat: str, depth: int = _SHALLOW, note: str = "") -> str:
         self.streams.append(Stream(name, beat, depth, note))
         return name
+
+    def operate(self, operator: Operator, *arguments: str) -> None:
+        """The call of an operator's own function, with its weight port if it has one."""
+        port = self.weights.get(operator.function)
+        self.call(operator.function, (), *arguments, *(() if port is None else (port,)))
 
     def call(self, function: str, parameters: Iterable[object], *arguments: str) -> None:
         listed = ", ".join(map(str, parameters))
@@ -66,9 +72,10 @@ def stream_plan(
     outputs: Sequence[Value],
     operators: Sequence[Operator],
     made: Sequence[Value],
+    weights: Mapping[str, str],
 ) -> StreamPlan:
     """All between the ports; `made` are the inputs and all values as their makers emit them."""
-    plan = StreamPlan()
+    plan = StreamPlan(weights=weights)
     by_name = {v.onnx: v for v in made}
     counts = _readers(operators, outputs, by_name)
     feeds: dict[str, Iterator[str]] = {}
@@ -150,7 +157,7 @@ def _operate(
         v = made[y.onnx]
         plan.stream(y.name, v.beat, v.beats + 1 if len(operator.y) > 1 else _SHALLOW, y.note)
     if not _gathers(operator):
-        plan.call(operator.function, (), *arguments, *(y.name for y in operator.y))
+        plan.operate(operator, *arguments, *(y.name for y in operator.y))
     for y in operator.y if _gathers(operator) else ():
         _scatter(plan, operator, arguments, y, made[y.onnx])
 
@@ -160,7 +167,7 @@ def _scatter(
 ) -> None:
     """The call of a product whose result vectors do not stand side by side in the stream."""
     rows = plan.stream(f"{operator.function}_rows", y.beat)
-    plan.call(operator.function, (), *arguments, rows)
+    plan.operate(operator, *arguments, rows)
     vectors = y.size // y.shape[-1], y.shape[-1], 1
     plan.call("reorder", (y.t, *_layout(y, vectors), *_layout(made)), rows, y.name)
 

@@ -21,6 +21,7 @@ from hlsgen.emit.arithmetic import (
 )
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import identifier
+from hlsgen.emit.reloadable import refuse_reloadable
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Kernel, Range
 from hlsgen.emit.rtl.units import Unit, units
@@ -135,6 +136,7 @@ def netlist(graph: HwGraph, top: str, arithmetic: Mapping[str, Arithmetic]) -> N
             continue
         how = arithmetic_of(arithmetic, node)
         check_parallel(node, how)
+        refuse_reloadable(node)
         layer = _layer(graph, node, names.values, tensors, known, how)
         layers.append(layer)
         for bus in layer.buses:

@@ -22,6 +22,7 @@ LEVEL = {
     "sim": 5,
     "emit": 6,
     "build": 7,
+    "reload": 8,
     "report": 8,
     "cli": 9,
 }

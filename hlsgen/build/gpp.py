@@ -51,24 +51,29 @@ def _sources(project: Path) -> Iterator[str | bytes]:
 
 
 def run_csim(
-    executable: Path, graph: HwGraph, inputs: Mapping[str, NDArray[Any]]
+    executable: Path,
+    graph: HwGraph,
+    inputs: Mapping[str, NDArray[Any]],
+    weights: bytes | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The outputs for inputs with a leading sample axis, computed by the compiled project.
 
+    `weights` is the content of data/weights.bin, for projects whose weights are reloadable.
     Errors: VerificationFailed where the design itself stops, HlsgenError where files cannot be.
     """
     count = max((len(inputs[name]) for name in graph.inputs), default=1)
     types = [graph.types[name] for name in graph.outputs]
     with tempfile.TemporaryDirectory(prefix="hlsgen-csim-") as folder:
         source, target = Path(folder) / "in.bin", Path(folder) / "out.bin"
+        command = [str(executable), "--run", str(source), str(target), str(count)]
+        if weights is not None:
+            command.append(str(Path(folder) / "weights.bin"))
         try:
+            Path(folder, "weights.bin").write_bytes(weights or b"")
             source.write_bytes(pack_named(graph, graph.inputs, inputs))
         except OSError as error:
             raise HlsgenError(f"cannot write vectors for C simulation: {reason(error)}") from error
-        done = subprocess.run(
-            [str(executable), "--run", str(source), str(target), str(count)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = (done.stdout + done.stderr).strip() or f"exit status {done.returncode}"
             kind = VerificationFailed if done.returncode == 1 else HlsgenError

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from hlsgen.arith.budget import Reloadable
 from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
 from hlsgen.build.gpp import compile_csim, run_csim
@@ -26,6 +28,7 @@ from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
+from hlsgen.emit.reloadable import WEIGHTS_FILE
 from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl
 from hlsgen.emit.rtl.project import rtl_folder
 from hlsgen.emit.vectors import vector_files
@@ -33,6 +36,7 @@ from hlsgen.errors import HlsgenError, OptionError
 from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
 from hlsgen.frontends.samples import settle
+from hlsgen.ir.hw import HwGraph
 from hlsgen.ir.model import Model, Shape
 from hlsgen.passes.lower import LowerOptions, lower
 from hlsgen.passes.lowering.inputs import Spread
@@ -55,6 +59,7 @@ class BuildOptions:
     `inputs` declares formats of network inputs, `shapes` fixes free dimensions, `static_scales`
     replaces scales and zero points that the file computes at run time; `clock_ns` 0 takes the
     board's; `arithmetic` says by layer how products with weights are made, "" for all others;
+    `reloadable` names layers whose weights stand behind ports, "" all of them;
     `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog, `max_latency`
     bounds the clocks that it takes; `approximate` is how many codes a requantisation may be off
     where that saves adders.
@@ -68,6 +73,7 @@ class BuildOptions:
     shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
     static_scales: Mapping[str, Array] = field(default_factory=dict[str, Array])
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
+    reloadable: Mapping[str, Reloadable] = field(default_factory=dict[str, Reloadable])
     samples: int = 8
     seed: int = 0
     csim: bool = True
@@ -105,7 +111,12 @@ def load_network(
     observe("lowering", 0.0)
     return lower(
         read,
-        LowerOptions(options.inputs, _spreads(read, arrays or {}), options.approximate),
+        LowerOptions(
+            options.inputs,
+            _spreads(read, arrays or {}),
+            options.reloadable,
+            options.approximate,
+        ),
         lambda done, count: observe("lowering", done / max(count, 1)),
     )
 
@@ -144,7 +155,7 @@ def build(
     started = time.perf_counter()
     _check_target(folder)
     board = load_board(options.board)
-    hls = _hls_options(options, board)
+    hls = hls_options(options, board)
     network = load_network(model, options, observe)
     observe("writing", 0.0)
     files = emit(network, hls, board.name)
@@ -164,7 +175,7 @@ def build(
         if options.csim:
             observe("compiling", 0.0)
             _write(stage, {"local.mk": f"AP_FOUND := {ap_include()}\n"})
-            engines["csim"] = partial(run_csim, compile_csim(stage), network.graph)
+            engines["csim"] = _csim(compile_csim(stage), network.graph, files.get(WEIGHTS_FILE))
         observe("verifying", 0.0)
         verification = verify(network, feeds, None, engines, reference_file(model, options))
         _finish(stage, verification, options)
@@ -186,7 +197,9 @@ def _archive(arrays: Mapping[str, Array]) -> bytes:
     return buffer.getvalue()
 
 
-def _hls_options(options: BuildOptions, board: Board) -> HlsOptions:
+def hls_options(options: BuildOptions, board: Board | None = None) -> HlsOptions:
+    """What the HLS back-end is told; the board is the options' own unless given."""
+    board = board or load_board(options.board)
     return HlsOptions(
         io=options.io,
         part=board.part,
@@ -315,6 +328,14 @@ def open_project(folder: Path) -> Project:
         shapes={n: tuple(s) for n, s in recorded.get("shapes", {}).items()},
         static_scales=_scales(folder / SCALES),
         arithmetic={n: Arithmetic(a) for n, a in recorded.get("arithmetic", {}).items()},
+        reloadable={
+            port["layer"]: Reloadable(
+                parse_format(port["format"]).codes,
+                port["accumulator_bits"],
+                tuple(map(Fraction, port["units"])),
+            )
+            for port in content.get("reloadable", ())
+        },
         max_latency=recorded.get("max_latency"),
         approximate=recorded.get("approximate", 0),
     )
@@ -330,12 +351,23 @@ def csim_engine(project: Project) -> Engine:
     graph = project.network.graph
     if project.folder.is_dir():
         executable = compile_csim(project.folder)
+        path = project.folder / WEIGHTS_FILE
+        weights = path.read_bytes() if path.is_file() else None
     else:
-        hls = _hls_options(project.options, load_board(project.options.board))
+        hls = hls_options(project.options)
         with tempfile.TemporaryDirectory(prefix="hlsgen-csim-") as name:
-            _write(Path(name), emit_hls(graph, hls))
+            files = emit_hls(graph, hls)
+            _write(Path(name), files)
             executable = compile_csim(Path(name))
-    return partial(run_csim, executable, graph)
+            weights = files.get(WEIGHTS_FILE)
+    return _csim(executable, graph, weights)
+
+
+def _csim(executable: Path, graph: HwGraph, weights: str | bytes | None) -> Engine:
+    """The compiled project as an engine."""
+    assert not isinstance(weights, str)
+    run = partial(run_csim, executable, graph)
+    return run if weights is None else partial(run, weights=weights)
 
 
 def project_rtl(

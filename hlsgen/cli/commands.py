@@ -35,12 +35,14 @@ from hlsgen.cli.parameters import (
     Liberty,
     MaxLatency,
     Model,
+    Reloadable,
     Samples,
     Scales,
     Shapes,
     SynthesisTool,
     Target,
     Top,
+    Weights,
     WithRtl,
 )
 from hlsgen.errors import HlsgenError, OptionError
@@ -74,6 +76,7 @@ def build(
     static_scales: Scales = None,
     samples: Samples = 8,
     seed: int = 0,
+    reloadable: Reloadable = None,
     csim: Csim = True,
     rtl: WithRtl = False,
     max_latency: MaxLatency = None,
@@ -84,7 +87,7 @@ def build(
 
     options = build_options(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
-        csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
+        reloadable, csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
     )  # fmt: skip
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -104,6 +107,17 @@ def build(
 
         built_summary(built, board)
     return 1 if verification.wrong else 0
+
+
+@app.command
+def reload(project: Path, model: Model, /, *, output: Weights) -> int:
+    """Write the weights of a model as words for the weight ports of a project."""
+    from hlsgen.reload import load_weights
+
+    made = load_weights(project, model)
+    _write_bytes(output, made.weights)
+    _write_bytes(output.with_suffix(".npz"), made.parameters)
+    return 0
 
 
 @app.command
@@ -283,8 +297,12 @@ def _print_json(value: Any) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
+    _write_bytes(path, text.encode())
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise OptionError(f"cannot write {path}: {error.strerror}") from error
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
 def build_options(
     board: str, io: str, clock_ns: float, top: str, inputs: list[str] | None,
     shapes: list[str] | None, scales: Path | None, samples: int, seed: int,
-    arithmetic: list[str] | None = None, *, csim: bool, rtl: bool = False,
-    max_latency: int | None = None, approximate: int = 0,
+    arithmetic: list[str] | None = None, reloadable: list[str] | None = None, *, csim: bool,
+    rtl: bool = False, max_latency: int | None = None, approximate: int = 0,
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -33,7 +33,8 @@ def build_options(
     static = _static_scales(scales)
     return BuildOptions(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
-        max(samples, 1), seed, csim, rtl, max_latency, _allowed(approximate),
+        _reloadable(reloadable), max(samples, 1), seed, csim, rtl, max_latency,
+        _allowed(approximate),
     )  # fmt: skip
 
 
@@ -82,6 +83,25 @@ def _allowed(codes: int) -> int:
     if codes < 0:
         raise OptionError(f"--approximate must not be negative, got {codes}")
     return codes
+
+
+def _reloadable(values: list[str] | None) -> dict[str, Any]:
+    """Formats and accumulators by layer, "" for all others."""
+    from hlsgen.arith.budget import Reloadable
+    from hlsgen.arith.declared import parse_format
+
+    found: dict[str, Any] = {}
+    for value in values or []:
+        name, _, asked = value.partition("=")
+        spelled, _, bits = asked.partition("/")
+        if bits and not 2 <= int(bits if bits.isdigit() else 0) <= 64:
+            raise OptionError(f"--reloadable {value}: needed is LAYER=int6/14, 2 to 64 bits")
+        fmt = parse_format(spelled) if spelled else None
+        if fmt is not None and fmt.frac:
+            raise OptionError(f"--reloadable {value}: weights are integers, such as int6")
+        key = "" if name == "all" else name
+        found[key] = Reloadable(fmt and fmt.codes, int(bits or 0))
+    return found
 
 
 def _shapes(values: list[str] | None) -> dict[str, tuple[int, ...]]:

@@ -32,7 +32,8 @@ Arithmetic = Annotated[
         "How products with weights are made: tool (the synthesis tool decides), dsp or lut; with "
         "--io parallel also shift-add (adder graphs), dsp-packed (several products a DSP), "
         "popcount (one-bit operands), compress (counters of bits), lutgemm (tables of bit planes) "
-        "or table (tables of operands); LAYER=KIND for one layer.",
+        "or table (tables of operands); with --io stream, weights as codes: khot, shift, ternary, "
+        "sherry or xnor; LAYER=KIND for one layer.",
         "--arithmetic",
         flag=True,
     ),
@@ -40,6 +41,15 @@ Arithmetic = Annotated[
 Approximate = Annotated[
     int,
     _option("How many codes a requantisation may be off where that saves adders; 0 is exact."),
+]
+Reloadable = Annotated[
+    list[str] | None,
+    _option(
+        "Weights behind ports instead of in ROMs (stream only): all, LAYER, or LAYER=int6/14 with "
+        "the weights' format and the accumulator's bits, which set their budget (A2Q).",
+        "--reloadable",
+        flag=True,
+    ),
 ]
 Formats = Annotated[
     list[str] | None,
@@ -66,6 +76,13 @@ Scales = Annotated[
 ]
 Folder = Annotated[
     Path, _option("The project folder; an older project of hlsgen is replaced.", ["-o", "--output"])
+]
+Weights = Annotated[
+    Path,
+    _option(
+        "The file to write, in place of data/weights.bin; beside it as .npz what cosim.py reloads.",
+        ["-o", "--output"],
+    ),
 ]
 Target = Annotated[Path, _option("The npz file to write.", ["-o", "--output"])]
 Expected = Annotated[

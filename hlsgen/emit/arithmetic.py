@@ -25,7 +25,8 @@ class Arithmetic(StrEnum):
     """Who multiplies: what the synthesis tool likes, DSPs, LUT multipliers, or shifts and adds.
 
     The others are in `hlsgen.emit.products`: several products a DSP, counters of ones, counters of
-    all bits that a sum consists of, tables of bit planes, tables of operands.
+    all bits that a sum consists of, tables of bit planes, tables of operands;
+    those in FOLDED keep weights as codes (arith/encodings), for units that streams fold.
     """
 
     TOOL = "tool"
@@ -37,6 +38,16 @@ class Arithmetic(StrEnum):
     COMPRESS = "compress"
     LUTGEMM = "lutgemm"
     TABLE = "table"
+    KHOT = "khot"
+    SHIFT = "shift"
+    TERNARY = "ternary"
+    SHERRY = "sherry"
+    XNOR = "xnor"
+
+
+FOLDED = frozenset(
+    (Arithmetic.KHOT, Arithmetic.SHIFT, Arithmetic.TERNARY, Arithmetic.SHERRY, Arithmetic.XNOR)
+)
 
 
 MULTIPLIED = (Arithmetic.TOOL, Arithmetic.DSP, Arithmetic.LUT)  # one `*` a product
@@ -62,6 +73,16 @@ def check_arithmetic(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> None:
         layers = ", ".join(str(n.loc.name or n.output) for n in weighted.values()) or "none"
         what = "has no constant weights" if name in known else "is no layer of this network"
         raise OptionError(f"--arithmetic {name}=...: {name!r} {what}; those with weights: {layers}")
+
+
+def check_parallel(node: Node[HwOp], how: Arithmetic) -> None:
+    """Errors: OptionError for an arithmetic that only folded units of streams have."""
+    if how in FOLDED and isinstance(node.op, MatMul | Conv):
+        raise OptionError(
+            f"{how} is for the folded units of streams: give --io stream, or shift-add, which "
+            "makes the most of constant weights",
+            node.loc,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,11 @@ from hlsgen.errors import Unsupported
 from hlsgen.expr.network import Network
 from hlsgen.expr.tree import Apply, Count, Expr, Host, Leaf, Param, Source
 from hlsgen.ir.graph import Node
-from hlsgen.ir.hw import HwOp, IntType
+from hlsgen.ir.hw import HwGraph, HwOp, IntType
 from hlsgen.ops.hw._window import Window
+from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.linear import Linear
+from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.matmul_streams import MatMulStreams
 from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.staircase import Staircase
@@ -51,6 +53,7 @@ def emit_cosim(network: Network, templates: Path | None = None) -> dict[str, str
             version=hlsgen.__version__,
             inputs=repr({n: model.types[n].shape for n in model.inputs}),
             outputs=repr({o.name: (o.shape, o.dtype) for o in network.outputs}),
+            reloadable=sorted(weight_keys(network.graph)),
             hardware_outputs=repr(network.graph.outputs),
             body=body,
             ports=ports,
@@ -58,6 +61,15 @@ def emit_cosim(network: Network, templates: Path | None = None) -> dict[str, str
         )
     )
     return {"cosim/cosim.py": text, "cosim/params.npz": store.archive()}
+
+
+def weight_keys(graph: HwGraph) -> dict[str, Array]:
+    """The weights that `reload` of the script replaces, as params.npz names and holds them."""
+    store = _Store()
+    for index, node in enumerate(graph.nodes):
+        if isinstance(node.op, MatMul | Conv) and node.op.budget is not None:
+            store.put(f"{index}.weights", node.op.weights)
+    return store.arrays
 
 
 class _Store:
@@ -96,6 +108,8 @@ def _arguments(index: int, op: HwOp, inputs: tuple[IntType, ...], store: _Store)
         return _staircase(index, op, store)
     found: dict[str, str] = {}
     for field in fields(op):
+        if field.name == "budget":  # bounds that the script does not need
+            continue
         value = getattr(op, field.name)
         found[field.name] = _literal(f"{index}.{field.name}", value, store)
     if isinstance(op, MaxPool):
@@ -106,8 +120,6 @@ def _arguments(index: int, op: HwOp, inputs: tuple[IntType, ...], store: _Store)
 
 def _bound(op: HwOp, inputs: tuple[IntType, ...]) -> int | None:
     """A bound of every sum of absolute terms, for operators whose numpy form asks for it."""
-    from hlsgen.ops.hw.conv import Conv
-    from hlsgen.ops.hw.matmul import MatMul
     from hlsgen.ops.hw.product import Product
 
     match op:
@@ -116,7 +128,8 @@ def _bound(op: HwOp, inputs: tuple[IntType, ...]) -> int | None:
             total = flat.sum(axis=1 if isinstance(w, Conv) else 0)
             x = inputs[0]
             reach = max(abs(x.min), abs(x.max), abs(getattr(w, "pad_value", 0)))
-            return int(max(total)) * reach + int(max(np.abs(w.bias), default=0))
+            most = int(max(total)) if w.budget is None else w.budget.l1
+            return most * reach + int(max(np.abs(w.bias), default=0))
         case MatMulStreams() | Linear():
             lo, hi = op.partial_bounds(*inputs)
             return max(-lo, hi)

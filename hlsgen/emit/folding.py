@@ -18,19 +18,25 @@ _CYCLES_PER_PIXEL = 16
 _LEAST_CYCLES = 1024
 
 
-def default_folding(graph: HwGraph) -> dict[str, Folding]:
+def default_folding(
+    graph: HwGraph, input_steps: Mapping[str, int] | None = None
+) -> dict[str, Folding]:
     """PE and SIMD by the name of a node's first output.
 
     The target is 16 clocks for each output place (batch x spatial) of the node that has most of
     them, 1024 at least. A node gets the pair of divisors with the fewest products per clock that
     reaches the target in computing, in reading and in writing (the most nearly square one of
-    equals), or all it can have where nothing reaches it.
+    equals), or all it can have where nothing reaches it. `input_steps` says by name what SIMD must
+    be a multiple of.
     """
     works = {node.output: work_of(graph, node) for node in graph.nodes}
+    steps = input_steps or {}
     places = [y.size // channels(y) for n in graph.nodes for y in types(graph, n.outputs) if y.size]
     target = max(_CYCLES_PER_PIXEL * max(places, default=1), _LEAST_CYCLES)
     return {
-        node.output: _smallest(works[node.output], _ends(graph, node), target)
+        node.output: _smallest(
+            works[node.output], _ends(graph, node), target, steps.get(node.output, 1)
+        )
         for node in graph.nodes
     }
 
@@ -51,7 +57,7 @@ def _ends(graph: HwGraph, node: Node[HwOp]) -> tuple[int, int]:
     return max((v.size for v in x), default=0), max(v.size for v in y)
 
 
-def _smallest(todo: Work, ends: tuple[int, int], target: int) -> Folding:
+def _smallest(todo: Work, ends: tuple[int, int], target: int, step: int) -> Folding:
     def cost(pair: Folding) -> tuple[bool, int, int]:
         pe, simd = pair
         taken = simd if todo.way is Way.MATRIX else pe
@@ -60,7 +66,7 @@ def _smallest(todo: Work, ends: tuple[int, int], target: int) -> Folding:
         return late, -pe * simd if late else pe * simd, abs(pe - simd)
 
     pairs = [(pe, simd) for pe in _divisors(todo.outputs) for simd in _divisors(todo.inputs)]
-    return min(pairs, key=cost)
+    return min([pair for pair in pairs if pair[1] % step == 0] or pairs, key=cost)
 
 
 def _divisors(n: int) -> Iterator[int]:

@@ -22,13 +22,23 @@ from hlsgen.emit.arithmetic import (
     adder_lines,
     arithmetic_of,
     check_arithmetic,
+    check_parallel,
 )
+from hlsgen.emit.encodings import Encoded, encodings, input_steps, unit_numbers
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
 from hlsgen.emit.products.codes import operand_step
 from hlsgen.emit.products.lines import KernelLines, kernel_of
+from hlsgen.emit.reloadable import (
+    WEIGHTS_FILE,
+    WeightPort,
+    packed_weights,
+    port_numbers,
+    refuse_reloadable,
+    weight_ports,
+)
 from hlsgen.emit.streaming import Way, fields, way
 from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
 from hlsgen.emit.sums import Sums, operator_sums
@@ -97,12 +107,15 @@ def design_files(design: Design, options: HlsOptions) -> dict[str, str | bytes]:
     for template, path in _FRAME.items():
         text = env.get_template(template).render(context)
         files[path.format(top=design.top)] = tidy(text) if path.startswith(("src", "tb")) else text
+    if design.ports:
+        files[WEIGHTS_FILE] = packed_weights(design.ports)
     return files
 
 
 _FRAME = {
     "hls/integers.h.j2": "src/integers.h",
     "hls/streams.h.j2": "src/streams.h",
+    "hls/encodings.h.j2": "src/encodings.h",
     "hls/top.h.j2": "src/{top}.h",
     "hls/top.cpp.j2": "src/{top}.cpp",
     "hls/testbench.cpp.j2": "tb/testbench.cpp",
@@ -130,6 +143,8 @@ class Design:
     plan: StreamPlan
     arithmetic: Mapping[str, Arithmetic]
     steps: Mapping[str, int]
+    units: Mapping[str, Encoded]
+    ports: Mapping[str, WeightPort]
 
 
 def design_of(graph: HwGraph, options: HlsOptions) -> Design:
@@ -138,8 +153,11 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     check_arithmetic(graph, options.arithmetic)
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
-    folding = default_folding(graph) | dict(options.folding)
+    steps = input_steps(graph, options.arithmetic) if options.io is Io.STREAM else {}
+    folding = default_folding(graph, steps) | dict(options.folding)
     lanes = stream_lanes(graph, folding)
+    simd = {name: pair[1] for name, pair in folding.items()}
+    units = encodings(graph, options.arithmetic, simd) if options.io is Io.STREAM else {}
 
     def value(onnx: str, name: str, width: int) -> Value:
         return Value(name, name, onnx, graph.types[onnx], width)
@@ -156,6 +174,7 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     inputs, outputs = tuple(ports[: len(graph.inputs)]), tuple(ports[len(graph.inputs) :])
     made = tuple(value(v, name, lanes.made[v]) for v, name in names.values.items())
     found = operators(graph, names.values, folding, lanes.taken)
+    weights = weight_ports(found, options.arithmetic) if options.io is Io.STREAM else {}
     return Design(
         top=top,
         name=graph.name,
@@ -165,11 +184,16 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
         values=made[len(inputs) :],
         names=names.values,
         sources={v: str(node.loc) for node in graph.nodes for v in node.outputs},
-        sums={o.function: operator_sums(o, _way(o, options.io)) for o in found},
+        sums={
+            o.function: operator_sums(o, _way(o, options.io), units.get(o.node.output))
+            for o in found
+        },
         io=options.io,
-        plan=stream_plan(inputs, outputs, found, made),
+        plan=stream_plan(inputs, outputs, found, made, {f: p.name for f, p in weights.items()}),
         arithmetic=options.arithmetic,
         steps={o.function: operand_step(graph, o.node) for o in found},
+        units=units,
+        ports=weights,
     )
 
 
@@ -208,7 +232,12 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
     context |= _sums(design.sums[operator.function])
     context |= _products(operator, design, context)
     if design.io is Io.STREAM:
-        context |= stream_numbers(operator)
+        unit = design.units.get(operator.node.output)
+        context |= stream_numbers(operator, unit)
+        port = design.ports.get(operator.function)
+        context |= port_numbers(port)
+        if port is not None:
+            context["arguments"] += f", {port.parameter}"
     text = env.get_template(f"hls/{operator.kind}.cpp.j2").render(context)
     return tidy(text), tables.files
 
@@ -228,17 +257,25 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     if not isinstance(op, MatMul | Conv):
         return {}
     how = arithmetic_of(design.arithmetic, operator.node)
+    if design.io is Io.PARALLEL:
+        check_parallel(operator.node, how)
+        refuse_reloadable(operator.node)
     multiplied = how in MULTIPLIED
-    if design.io is Io.STREAM and not multiplied:
+    unit = design.units.get(operator.node.output)
+    if design.io is Io.STREAM and not multiplied and unit is None:
         raise OptionError(
             f"{how.value} needs all weights at once, and a stream folds them: "
             "give --io parallel, or another --arithmetic for this layer",
             operator.node.loc,
         )
-    of = cpp_type if multiplied else wire_type
-    return {
+    of = cpp_type if multiplied or unit is not None else wire_type
+    whole = (
+        () if multiplied or unit is not None
+        else _whole(operator, how, design.steps[operator.function])
+    )  # fmt: skip
+    return unit_numbers(unit, op.bias, formats["term_t"]) | {
         "arithmetic": how.value,
-        "whole": () if multiplied else _whole(operator, how, design.steps[operator.function]),
+        "whole": whole,
         "vector_t": of(formats["operand_t"]),
         "sums_t": of(formats["sum_t"]),
     }

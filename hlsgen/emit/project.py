@@ -18,7 +18,10 @@ def emit(
     options = options or HlsOptions()
     design = design_of(network.graph, options)
     files = design_files(design, options) | emit_cosim(network, options.templates)
-    files["project.json"] = as_json(manifest(network, options, board))
+    content = manifest(network, options, board)
+    if design.ports:
+        content["reloadable"] = [port.facts() for port in design.ports.values()]
+    files["project.json"] = as_json(content)
     files["proof.json"] = as_json(proof(network, design))
     return files
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hlsgen.arith.format import IntFormat
+from hlsgen.emit.encodings import Encoded, stream_matrix
 from hlsgen.emit.jinja import index_of
 from hlsgen.emit.numbers import numbers
 from hlsgen.emit.streaming import Way, elementwise_places, work
@@ -40,15 +40,21 @@ class StreamPlan:
 
     Depths: a branch of a fork, and each output of a node that has several, holds its whole tensor.
     So no process waits for a reader that in turn waits for it, whatever the rates are. Sizes from
-    an exact schedule would be smaller.
+    an exact schedule would be smaller. `weights` are the weight ports by their reader's function.
     """
 
     streams: list[Stream] = field(default_factory=list[Stream])
     calls: list[str] = field(default_factory=list[str])
+    weights: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def stream(self, name: str, beat: str, depth: int = _SHALLOW, note: str = "") -> str:
         self.streams.append(Stream(name, beat, depth, note))
         return name
+
+    def operate(self, operator: Operator, *arguments: str) -> None:
+        """The call of an operator's own function, with its weight port if it has one."""
+        port = self.weights.get(operator.function)
+        self.call(operator.function, (), *arguments, *(() if port is None else (port,)))
 
     def call(self, function: str, parameters: Iterable[object], *arguments: str) -> None:
         listed = ", ".join(map(str, parameters))
@@ -66,9 +72,10 @@ def stream_plan(
     outputs: Sequence[Value],
     operators: Sequence[Operator],
     made: Sequence[Value],
+    weights: Mapping[str, str],
 ) -> StreamPlan:
     """All between the ports; `made` are the inputs and all values as their makers emit them."""
-    plan = StreamPlan()
+    plan = StreamPlan(weights=weights)
     by_name = {v.onnx: v for v in made}
     counts = _readers(operators, outputs, by_name)
     feeds: dict[str, Iterator[str]] = {}
@@ -150,7 +157,7 @@ def _operate(
         v = made[y.onnx]
         plan.stream(y.name, v.beat, v.beats + 1 if len(operator.y) > 1 else _SHALLOW, y.note)
     if not _gathers(operator):
-        plan.call(operator.function, (), *arguments, *(y.name for y in operator.y))
+        plan.operate(operator, *arguments, *(y.name for y in operator.y))
     for y in operator.y if _gathers(operator) else ():
         _scatter(plan, operator, arguments, y, made[y.onnx])
 
@@ -160,7 +167,7 @@ def _scatter(
 ) -> None:
     """The call of a product whose result vectors do not stand side by side in the stream."""
     rows = plan.stream(f"{operator.function}_rows", y.beat)
-    plan.call(operator.function, (), *arguments, rows)
+    plan.operate(operator, *arguments, rows)
     vectors = y.size // y.shape[-1], y.shape[-1], 1
     plan.call("reorder", (y.t, *_layout(y, vectors), *_layout(made)), rows, y.name)
 
@@ -250,8 +257,8 @@ def _work(operator: Operator) -> Any:
     )
 
 
-def stream_numbers(operator: Operator) -> dict[str, Any]:
-    """What the stream blocks of the templates need."""
+def stream_numbers(operator: Operator, unit: Encoded | None = None) -> dict[str, Any]:
+    """What the stream blocks of the templates need; `unit` says how weights are encoded, if so."""
     todo = _work(operator)
     beats = [v.beat for v in operator.x]
     found: dict[str, Any] = {"streamed": todo.way is not Way.WHOLE, "way": todo.way.value}
@@ -263,10 +270,10 @@ def stream_numbers(operator: Operator) -> dict[str, Any]:
             beats = [f"beat<{facts.operand.cpp}, {operator.x[0].lanes} >"]
             found |= {"operand": facts.operand.cpp, "window_taps": math.prod(op.window.kernel)}
             if isinstance(op, Conv):
-                found |= _conv_numbers(op, operator, todo.way)
+                found |= _conv_numbers(op, operator, todo.way, unit)
         case MatMul() as op:
             found |= {"operand": operator.x[0].t, "groups": 1}
-            found |= _folded(op.weights.T, op.bias, operator)
+            found |= _folded(op, operator, unit)
         case _:
             found["field_places"] = _field_places(operator)
     found["taken"] = beats[0] if beats else ""
@@ -275,27 +282,26 @@ def stream_numbers(operator: Operator) -> dict[str, Any]:
     return found
 
 
-def _conv_numbers(op: Conv, operator: Operator, way: Way) -> dict[str, Any]:
-    taps = math.prod(op.window.kernel)
+def _conv_numbers(op: Conv, operator: Operator, way: Way, unit: Encoded | None) -> dict[str, Any]:
     if way is Way.MATRIX:
-        kernel = op.weights.reshape(*op.weights.shape[:2], taps).swapaxes(1, 2)
-        matrix = kernel.reshape(len(op.bias), -1)
-        return {"groups": op.group} | _folded(matrix, op.bias, operator)
+        return {"groups": op.group} | _folded(op, operator, unit)
     lanes = operator.x[0].lanes
-    kernel = op.weights.reshape(-1, lanes, taps).swapaxes(1, 2)
-    return {"folded_weights": np.ascontiguousarray(kernel).reshape(-1, lanes)}
+    kernel = op.weights.reshape(-1, lanes, math.prod(op.window.kernel)).swapaxes(1, 2)
+    kernel = np.ascontiguousarray(kernel).reshape(-1, lanes)
+    return {"folded_weights": kernel if unit is None else unit.encoding.encode(kernel)}
 
 
-def _folded(matrix: NDArray[Any], bias: NDArray[Any], operator: Operator) -> dict[str, Any]:
-    """Weights (outputs, inputs in stream order) as one row of PE x SIMD for each clock."""
+def _folded(op: MatMul | Conv, operator: Operator, unit: Encoded | None) -> dict[str, Any]:
+    """Weights as one row for each clock: PE x SIMD of them, or the codes that hold them."""
     pe, simd = operator.y[0].lanes, operator.x[0].lanes
-    inner = matrix.shape[1]
+    matrix = stream_matrix(op)
+    outputs, inner = matrix.shape
     tiles = matrix.reshape(-1, pe, inner // simd, simd).swapaxes(1, 2)
-    groups = operator.node.op.group if isinstance(operator.node.op, Conv) else 1
+    codes = tiles if unit is None else unit.encoding.encode(tiles)
     return {
-        "folded_weights": np.ascontiguousarray(tiles).reshape(-1, pe * simd),
-        "rows": operator.y[0].size // len(bias),
-        "folds": len(bias) // pe // groups,
+        "folded_weights": np.ascontiguousarray(codes).reshape(-1, pe * codes.shape[-1]),
+        "rows": operator.y[0].size // outputs,
+        "folds": outputs // pe // (op.group if isinstance(op, Conv) else 1),
         "steps": inner // simd,
         "pe": pe,
         "simd": simd,

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.budget import Budget
 from hlsgen.arith.format import IntFormat
+from hlsgen.emit.encodings import Encoded
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.streaming import Way
 from hlsgen.emit.views import Operator
@@ -89,6 +91,11 @@ class Terms:
         if low.dtype == object:
             start = field.to_object(start)
         return int((start + low).min()), int((start + high).max())
+
+    def grouped(self, size: int) -> Terms:
+        """Neighbours added up beforehand, `size` at a time."""
+        low, high = (np.diff(_prefixes(v)[:, ::size], axis=1) for v in (self.lo, self.hi))
+        return Terms(low, high, self.start)
 
     def bare(self) -> Terms:
         """The same terms, starting from zero."""
@@ -219,9 +226,43 @@ def sequential_sums(found: Terms) -> Sums:
     return Sums(found.widest, None, found.bare().accumulated(), found.accumulated())
 
 
-def operator_sums(operator: Operator, way: Way | None) -> Sums | None:
+def counted_sums(count: int, lanes: int) -> Sums:
+    """The ones of `lanes` bits in one clock, counted from zero to the ones of all of them."""
+    return Sums((0, lanes), SumTree(1, ((0, lanes),)), (0, lanes), (0, count))
+
+
+def budget_sums(op: MatMul | Conv, budget: Budget, x: IntType, lanes: int, *, tree: bool) -> Sums:
+    """Sums that hold any weights within a budget, which bounds every part of a sum as well."""
+    most = budget.l1 * op.reach(x)
+    ends = (x.min, x.max, op.pad_value if isinstance(op, Conv) and op.window.padded else x.min)
+    corners = [w * v for w in (budget.format.lo, budget.format.hi) for v in ends]
+    term = max(min(corners), -most), min(max(corners), most)
+
+    def nodes(count: int) -> list[Range]:
+        below = [] if count == 1 else nodes(count // 2) + nodes(count - count // 2)
+        return [(max(count * term[0], -most), min(count * term[1], most)), *below]
+
+    total = int(op.bias.min()) - most, int(op.bias.max()) + most
+    found = SumTree(lanes, tuple(nodes(lanes)))
+    return Sums(term, found if tree else None, found.ranges[0] if tree else total, total)
+
+
+def unit_sums(found: Terms, lanes: int, unit: Encoded | None) -> Sums:
+    """The sums of a matrix unit of `lanes` inputs a clock."""
+    if unit is None:
+        return folded_sums(found, lanes)
+    if unit.counted is not None:
+        return counted_sums(found.count, lanes)
+    group = unit.encoding.group
+    return folded_sums(found.grouped(group), lanes // group)
+
+
+def operator_sums(operator: Operator, way: Way | None, unit: Encoded | None = None) -> Sums | None:
     """The sums of an operator in a stream of this way, or (None) in a parallel design."""
     op = operator.node.op
+    if isinstance(op, MatMul | Conv) and op.budget is not None:
+        lanes = operator.x[0].lanes if way is Way.MATRIX else 1
+        return budget_sums(op, op.budget, operator.x[0].type, lanes, tree=way is Way.MATRIX)
     found = terms(op, *(v.type for v in operator.x))
     if found is None:
         return None
@@ -233,7 +274,7 @@ def operator_sums(operator: Operator, way: Way | None) -> Sums | None:
         case Way.MATRIX:
             if isinstance(op, Conv):
                 found = found.reordered(_channels_last(op))
-            return folded_sums(found, operator.x[0].lanes)
+            return unit_sums(found, operator.x[0].lanes, unit)
         case Way.CHANNELS | Way.WHOLE:
             return sequential_sums(found)
 

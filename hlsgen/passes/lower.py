@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from hlsgen.arith.budget import Reloadable
 from hlsgen.arith.declared import Declared
 from hlsgen.errors import HlsgenError, Loc, ModelError, OptionError, Unsupported
 from hlsgen.expr import tree
@@ -22,6 +23,7 @@ from hlsgen.passes.coarsen import coarsen, coarsened
 from hlsgen.passes.lowering.emission import Builder, NeedsRawInput
 from hlsgen.passes.lowering.inputs import Spread, assumed, network_input
 from hlsgen.passes.lowering.integers import integer, single
+from hlsgen.passes.lowering.reloadable import check_reloadable
 from hlsgen.passes.lowering.rules import lower_node
 from hlsgen.passes.shrink_joins import shrink_joins
 
@@ -31,12 +33,14 @@ class LowerOptions:
     """What the user says of the network inputs, by name, and what may be approximated.
 
     `inputs` declares formats, such as {"x": uint8}. `data` tells what values are at hand; it
-    only matters where a format has to be assumed. `approximate` is how many codes a
-    requantisation may be off where that saves adders.
+    only matters where a format has to be assumed. `reloadable` names layers whose weights are
+    replaced later, "" all of them: their ranges come from a budget. `approximate` is how many codes
+    a requantisation may be off where that saves adders.
     """
 
     inputs: Mapping[str, Declared] = field(default_factory=dict[str, Declared])
     data: Mapping[str, Spread] = field(default_factory=dict[str, Spread])
+    reloadable: Mapping[str, Reloadable] = field(default_factory=dict[str, Reloadable])
     approximate: int = 0
 
 
@@ -59,7 +63,7 @@ def lower(
     notes: list[str] = []
     while True:
         try:
-            network = _Lowering(model, declared, notes, observe).run()
+            network = _Lowering(model, declared, notes, observe, options.reloadable).run()
             network = replace(network, graph=shrink_joins(network.graph))
             return _approximated(network, options.approximate) if options.approximate else network
         except NeedsRawInput as need:
@@ -97,12 +101,13 @@ class _Lowering:
         declared: Mapping[str, Declared],
         notes: Sequence[str],
         observe: Callable[[int, int], None] | None,
+        reloadable: Mapping[str, Reloadable],
     ) -> None:
         self.model = model
         self.declared = declared
         self.notes = notes
         self.observe = observe
-        self.builder = Builder(loc=Loc(model.file))
+        self.builder = Builder(loc=Loc(model.file), reloadable=reloadable)
         self.rounded: dict[str, Expr] = {}
         self.env: dict[str, Expr] = {}
 
@@ -120,6 +125,7 @@ class _Lowering:
             self._node(node)
             if self.observe is not None:
                 self.observe(count + 1, len(self.model.nodes))
+        check_reloadable(self.builder)
         return self._network(tuple(self._output(name) for name in self.model.outputs))
 
     def _node(self, node: Node[ModelOp]) -> None:

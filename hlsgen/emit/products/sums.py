@@ -39,5 +39,10 @@ def product_sums(
             return lutgemm(b, wires, columns, constants, step)
         case Arithmetic.TABLE:
             return tables(b, wires, columns, constants, step)
+        case (
+            Arithmetic.KHOT | Arithmetic.SHIFT | Arithmetic.TERNARY | Arithmetic.SHERRY
+            | Arithmetic.XNOR
+        ):  # fmt: skip
+            raise ValueError(f"{how} is for folded units: check_parallel comes first")
         case _:
             assert_never(how)

@@ -12,10 +12,17 @@ from functools import partial
 
 import numpy as np
 
-from hlsgen.emit.arithmetic import Adders, Arithmetic, arithmetic_of, check_arithmetic
+from hlsgen.emit.arithmetic import (
+    Adders,
+    Arithmetic,
+    arithmetic_of,
+    check_arithmetic,
+    check_parallel,
+)
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import identifier
 from hlsgen.emit.products.codes import operand_step
+from hlsgen.emit.reloadable import refuse_reloadable
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Kernel, Range
 from hlsgen.emit.rtl.fusion import Bus, Draft, bus_of, fused
@@ -111,7 +118,10 @@ def netlist(
         if moved is not None:
             tensors[node.output] = moved
             continue
-        draft = _draft(graph, node, names.values, tensors, arithmetic_of(arithmetic, node))
+        how = arithmetic_of(arithmetic, node)
+        check_parallel(node, how)
+        refuse_reloadable(node)
+        draft = _draft(graph, node, names.values, tensors, how)
         drafts.append(draft)
         tensors |= {bus.onnx: _elements(bus) for bus in draft.buses}
     outputs = tuple(

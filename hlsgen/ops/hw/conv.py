@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hlsgen.arith.budget import Budget
 from hlsgen.errors import ModelError
 from hlsgen.ir import field
 from hlsgen.ir.hw import HwOp, IntArray, IntType
@@ -21,6 +22,7 @@ class Conv(HwOp):
 
     Elements beyond the border are `pad_value` (the code that stands for zero).
     Shapes: weights (O, C/group, *kernel), bias (O); x (N, C, *spatial), any spatial rank.
+    Where there is a `budget`, bounds hold for all weights within it.
     Source: ONNX Conv-11, ConvInteger-10, QLinearConv-10.
     """
 
@@ -29,6 +31,16 @@ class Conv(HwOp):
     window: Window
     group: int = 1
     pad_value: int = 0
+    budget: Budget | None = None
+
+    @property
+    def output_rows(self) -> IntArray:
+        """The weights of each output, (outputs, inputs)."""
+        return self.weights.reshape(len(self.weights), -1)
+
+    def reach(self, x: IntType) -> int:
+        """The greatest magnitude of an operand, the border included."""
+        return max(abs(x.min), abs(x.max), abs(self.pad_value) if self.window.padded else 0)
 
     @property
     def depthwise(self) -> bool:
@@ -64,6 +76,10 @@ class Conv(HwOp):
         return lo, hi
 
     def _bounds(self, x: IntType, *, clamp: bool) -> tuple[IntArray, IntArray]:
+        if self.budget is not None:
+            most = self.budget.l1 * self.reach(x)
+            bias = field.to_object(self.bias)
+            return field.to_int64(bias - most), field.to_int64(bias + most)
         lo, hi = self.channel_bounds(x)
         if clamp:
             lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hlsgen.arith.budget import Budget
 from hlsgen.errors import ModelError
 from hlsgen.ir import field
 from hlsgen.ir.hw import HwOp, IntArray, IntType
@@ -19,11 +20,22 @@ class MatMul(HwOp):
     """y[..., j] = bias[j] + sum_k x[..., k] * weights[k, j].
 
     Shapes: weights (K, M), bias (M); x (..., K), y (..., M).
+    Where there is a `budget`, bounds hold for all weights within it.
     Source: ONNX MatMul-13 with a constant second operand.
     """
 
     weights: IntArray
     bias: IntArray
+    budget: Budget | None = None
+
+    @property
+    def output_rows(self) -> IntArray:
+        """The weights of each output, (outputs, inputs)."""
+        return self.weights.T
+
+    def reach(self, x: IntType) -> int:
+        """The greatest magnitude of an operand."""
+        return max(abs(x.min), abs(x.max))
 
     @cached_property
     def parts(self) -> tuple[IntArray, IntArray]:
@@ -45,6 +57,10 @@ class MatMul(HwOp):
         return int(lo.min()), int(hi.max())
 
     def _bounds(self, x: IntType, *, clamp: bool) -> tuple[IntArray, IntArray]:
+        if self.budget is not None:
+            most = self.budget.l1 * self.reach(x)
+            bias = field.to_object(self.bias)
+            return field.to_int64(bias - most), field.to_int64(bias + most)
         positive, negative = self.parts
         k = self.weights.shape[0]
         lo = field.expand(x.lo, x.shape, [len(x.shape) - 1])

@@ -33,6 +33,7 @@ from hlsgen.passes.lowering.layout import spread_out
 from hlsgen.passes.lowering.movement import move
 from hlsgen.passes.lowering.operands import operand
 from hlsgen.passes.lowering.products import matmul
+from hlsgen.passes.lowering.reloadable import budgeted, layer_weights
 from hlsgen.passes.lowering.weights import weights
 
 Array = NDArray[Any]
@@ -43,7 +44,7 @@ def convolution(b: Builder, x: Expr, w: Expr, op: model.Conv) -> Expr:
     window = Window(w.shape[2:], op.strides, op.dilations, op.pads_begin, op.pads_end)
     if not tree.is_constant(w):
         return _computed_kernel(b, x, w, window, op.group)
-    values, unit = weights(b, w, (0,))
+    values, unit = layer_weights(b, w, 0)
     return _convolved(b, full(b, x), values, unit, window, op.group)
 
 
@@ -64,8 +65,10 @@ def _convolved(
     if code is not None:
         taps = total(used.reshape(len(used), -1), 1)
         bias = product(taps, fields.field_of(-code, 1))
-        return tree.affine(b.emit(Conv(used, bias, window, group, code), a.leaf), scale, ZERO)
-    acc = b.emit(Conv(used, np.zeros(len(used), np.int64), window, group, 0), a.leaf)
+        op = budgeted(b, Conv(used, bias, window, group, code), a.leaf, unit, zero=code == 0)
+        return tree.affine(b.emit(op, a.leaf), scale, ZERO)
+    op = Conv(used, np.zeros(len(used), np.int64), window, group, 0)
+    acc = b.emit(budgeted(b, op, a.leaf, unit, zero=False), a.leaf)
     offset = _offset_map(a, values, window, group, repeat if depthwise else 0)
     return tree.affine(acc, scale, tree.mul(unit, offset))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hlsgen.arith.budget import Reloadable
 from hlsgen.errors import HlsgenError, Loc, Unsupported
 from hlsgen.expr.network import Origin
 from hlsgen.expr.tree import Expr, Leaf
@@ -39,6 +41,7 @@ class Builder:
 
     `loc` and `hint` are those of the model node that is being lowered. `integers` and `sums`
     remember what expressions became, by id; they hold the expressions, so that no id is reused.
+    `reloadable` are the layers that the user wants so, `reloaded` the names of those that are.
     """
 
     nodes: list[Node[HwOp]] = field(default_factory=list[Node[HwOp]])
@@ -51,6 +54,8 @@ class Builder:
     sums: dict[int, tuple[Expr, Expr]] = field(default_factory=dict[int, Any])
     loc: Loc = field(default_factory=lambda: Loc(""))
     hint: str = "value"
+    reloadable: Mapping[str, Reloadable] = field(default_factory=dict[str, Reloadable])
+    reloaded: set[str] = field(default_factory=set[str])
     _known: dict[tuple[Any, ...], tuple[Leaf, ...]] = field(default_factory=dict[Any, Any])
 
     def emit(self, op: HwOp, *inputs: Leaf) -> Leaf:

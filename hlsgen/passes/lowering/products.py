@@ -27,7 +27,7 @@ from hlsgen.passes.lowering.emission import Builder
 from hlsgen.passes.lowering.integers import full
 from hlsgen.passes.lowering.movement import move
 from hlsgen.passes.lowering.operands import operand
-from hlsgen.passes.lowering.weights import weights
+from hlsgen.passes.lowering.reloadable import budgeted, layer_weights
 
 Array = NDArray[Any]
 
@@ -70,7 +70,7 @@ def _swapped(b: Builder, e: Expr) -> Expr:
 
 def _by_constant(b: Builder, x: Expr, w: Expr) -> Expr:
     """Rows of x times a constant matrix."""
-    values, unit = weights(b, w, (1,))
+    values, unit = layer_weights(b, w, 1)
     a = full(b, x)
     last = a.rank - 1
     if varies(a.scale, a.rank, range(last)) and varies(a.scale, a.rank, (last,)):
@@ -82,8 +82,13 @@ def _by_constant(b: Builder, x: Expr, w: Expr) -> Expr:
     code = zero_code(a)
     if code is not None:
         bias = product(total(used, 0), fields.field_of(-code, 1))
-        return tree.affine(b.emit(MatMul(used, bias), a.leaf), scale, ZERO)
-    acc = b.emit(MatMul(used, np.zeros(len(used[0]), np.int64)), a.leaf)
+        return tree.affine(
+            b.emit(budgeted(b, MatMul(used, bias), a.leaf, unit, zero=code == 0), a.leaf),
+            scale,
+            ZERO,
+        )
+    op = MatMul(used, np.zeros(len(used[0]), np.int64))
+    acc = b.emit(budgeted(b, op, a.leaf, unit, zero=False), a.leaf)
     return tree.affine(acc, scale, tree.mul(_row_offset(a, values), unit))
 
 

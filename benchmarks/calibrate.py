@@ -24,7 +24,7 @@ one_thread()
 import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
-from scipy.optimize import nnls  # noqa: E402
+from scipy.optimize import nnls  # noqa: E402 # pyright: ignore[reportUnknownVariableType]
 
 from hlsgen.arith.affine_steps import affine_steps  # noqa: E402
 from hlsgen.arith.format import IntFormat  # noqa: E402
@@ -108,6 +108,13 @@ def matrix(rng: Rng, kind: str) -> HwGraph:
     return d.graph(d.add(MatMul(weights(rng, kind, k, m), rng.integers(-99, 99, m)), "x"))
 
 
+def narrow(rng: Rng, kind: str) -> HwGraph:
+    """Operands of so few bits that tables and counters are worth a look."""
+    k, m = int(rng.integers(6, 33)), int(rng.integers(1, 9))
+    d = Draft(x=integers(rng, k, 1, 4))
+    return d.graph(d.add(MatMul(weights(rng, kind, k, m), rng.integers(-99, 99, m)), "x"))
+
+
 def staircase(rng: Rng, d: Draft, x: str, form: str, bits: int) -> str:
     """A requantiser with other constants in each column, as Affine, thresholds, ..."""
     t = d.types[x]
@@ -171,8 +178,10 @@ def network(rng: Rng, kind: str) -> HwGraph:
 Maker = Callable[[Rng, str], HwGraph]
 ADDERS, TOOL = Arithmetic.SHIFT_ADD, Arithmetic.TOOL
 BOTH = (ADDERS, TOOL)
+TABLES = (Arithmetic.TABLE, Arithmetic.COMPRESS, Arithmetic.LUTGEMM)
 FAMILIES: Sequence[tuple[Maker, str, Arithmetic]] = (
     *((matrix, kind, how) for kind in ("any", "any", "binary", "ternary") for how in BOTH),
+    *((narrow, kind, how) for kind in ("any", "ternary") for how in TABLES),
     *((requantiser, form, how) for form in ("affine", "two_slope") for how in BOTH),
     *((requantiser, form, TOOL) for form in ("thresholds", "table", "search", "estimate")),
     *((pairs, kind, TOOL) for kind in ("linear", "clamp", "product", "reduce")),
@@ -208,8 +217,8 @@ def fit(measured: Sequence[Measured]) -> dict[str, float]:
     table = np.array([[m.counts[kind] for kind in kinds] for m in measured], dtype=float)
     luts = np.array([m.luts for m in measured], dtype=float)
     weight = 1 / np.maximum(luts, 30)  # a LUT more or less in a tiny design is no great error
-    found = nnls(table * weight[:, None], luts * weight)[0]
-    return dict(zip(kinds, found.tolist(), strict=True))
+    found: Any = nnls(table * weight[:, None], luts * weight)[0]  # pyright: ignore[reportUnknownVariableType]
+    return {kind: float(value) for kind, value in zip(kinds, found, strict=True)}
 
 
 def predicted(m: Measured, factors: dict[str, float]) -> float:
@@ -242,9 +251,10 @@ def show(measured: Sequence[Measured], factors: dict[str, float]) -> None:
 
 def plot(measured: Sequence[Measured], factors: dict[str, float], path: Path) -> None:
     """Estimate against measurement, one point a design."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
 
-    figure, axes = plt.subplots(figsize=(6.4, 6))
+    figure: Any = Figure(figsize=(6.4, 6))
+    axes = figure.subplots()
     ends = [10.0, 2.0 * max(m.luts for m in measured)]
     axes.fill_between(
         ends, [0.9 * v for v in ends], [1.1 * v for v in ends], alpha=0.15, label="10 %"

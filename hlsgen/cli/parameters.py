@@ -33,7 +33,8 @@ Arithmetic = Annotated[
         "--io parallel also shift-add (adder graphs), dsp-packed (several products a DSP), "
         "popcount (one-bit operands), compress (counters of bits), lutgemm (tables of bit planes) "
         "or table (tables of operands); with --io stream, weights as codes: khot, shift, ternary, "
-        "sherry or xnor; LAYER=KIND for one layer.",
+        "sherry or xnor; auto takes what the cost model finds cheapest for each layer (parallel "
+        "only); LAYER=KIND for one layer.",
         "--arithmetic",
         flag=True,
     ),

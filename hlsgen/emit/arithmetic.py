@@ -25,8 +25,9 @@ class Arithmetic(StrEnum):
     """Who multiplies: what the synthesis tool likes, DSPs, LUT multipliers, or shifts and adds.
 
     The others are in `hlsgen.emit.products`: several products a DSP, counters of ones, counters of
-    all bits that a sum consists of, tables of bit planes, tables of operands;
-    those in FOLDED keep weights as codes (arith/encodings), for units that streams fold.
+    all bits that a sum consists of, tables of bit planes, tables of operands. Those in FOLDED keep
+    weights as codes (arith/encodings), for units that streams fold. AUTO is the cheapest that a
+    layer of a parallel design can have (emit/choice.py); emission never sees it.
     """
 
     TOOL = "tool"
@@ -43,11 +44,12 @@ class Arithmetic(StrEnum):
     TERNARY = "ternary"
     SHERRY = "sherry"
     XNOR = "xnor"
+    AUTO = "auto"
 
 
-FOLDED = frozenset(
-    (Arithmetic.KHOT, Arithmetic.SHIFT, Arithmetic.TERNARY, Arithmetic.SHERRY, Arithmetic.XNOR)
-)
+FOLDED = (
+    Arithmetic.KHOT, Arithmetic.SHIFT, Arithmetic.TERNARY, Arithmetic.SHERRY, Arithmetic.XNOR
+)  # fmt: skip
 
 
 MULTIPLIED = (Arithmetic.TOOL, Arithmetic.DSP, Arithmetic.LUT)  # one `*` a product

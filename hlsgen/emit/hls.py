@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from hlsgen.emit.arithmetic import (
     check_arithmetic,
     check_parallel,
 )
+from hlsgen.emit.choice import settled
 from hlsgen.emit.encodings import Encoded, encodings, input_steps, unit_numbers
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
@@ -151,6 +152,7 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     """Everything about a design that its options leave open, decided."""
     check_folding(graph, options.folding)
     check_arithmetic(graph, options.arithmetic)
+    options = replace(options, arithmetic=_settled(graph, options))
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
     steps = input_steps(graph, options.arithmetic) if options.io is Io.STREAM else {}
@@ -195,6 +197,15 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
         units=units,
         ports=weights,
     )
+
+
+def _settled(graph: HwGraph, options: HlsOptions) -> Mapping[str, Arithmetic]:
+    if options.io is Io.STREAM and Arithmetic.AUTO in options.arithmetic.values():
+        raise OptionError(
+            "--arithmetic auto compares layers that are unrolled whole: give --io parallel, or "
+            "name an arithmetic"
+        )
+    return settled(graph, options.arithmetic)
 
 
 def _way(operator: Operator, io: Io) -> Way | None:

@@ -41,8 +41,10 @@ def product_sums(
             return tables(b, wires, columns, constants, step)
         case (
             Arithmetic.KHOT | Arithmetic.SHIFT | Arithmetic.TERNARY | Arithmetic.SHERRY
-            | Arithmetic.XNOR
+            | Arithmetic.XNOR | Arithmetic.AUTO
         ):  # fmt: skip
-            raise ValueError(f"{how} is for folded units: check_parallel comes first")
+            raise ValueError(
+                f"{how} makes no products of a whole vector: check_parallel comes first"
+            )
         case _:
             assert_never(how)

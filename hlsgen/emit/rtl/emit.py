@@ -12,7 +12,8 @@ from typing import Any
 from jinja2 import Environment
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.emit.arithmetic import Adders, Arithmetic
+from hlsgen.emit.arithmetic import Adders, Arithmetic, check_arithmetic
+from hlsgen.emit.choice import settled
 from hlsgen.emit.hls import tidy
 from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import Namer
@@ -75,6 +76,8 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     than the clock.
     """
     options = options or RtlOptions()
+    check_arithmetic(graph, options.arithmetic)
+    options = replace(options, arithmetic=settled(graph, options.arithmetic))
     net, times, options = _planned(absorb_offsets(graph), options)
     design = Design(net, times, options)
     files: dict[str, str] = {}

@@ -16,7 +16,6 @@ from hlsgen.emit.arithmetic import (
     Adders,
     Arithmetic,
     arithmetic_of,
-    check_arithmetic,
     check_parallel,
 )
 from hlsgen.emit.jinja import comment
@@ -106,7 +105,6 @@ def netlist(
     Errors: OptionError for an arithmetic of a layer that has none; Unsupported where an operator
     has no parallel form, with its place.
     """
-    check_arithmetic(graph, arithmetic)
     top = identifier(top or graph.name, "network")
     names = value_names(graph, top)
     tensors: dict[str, Places] = {}

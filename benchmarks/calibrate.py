@@ -24,7 +24,7 @@ one_thread()
 import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
-from scipy.optimize import nnls  # noqa: E402 # pyright: ignore[reportUnknownVariableType]
+from scipy.optimize import nnls  # noqa: E402
 
 from hlsgen.arith.affine_steps import affine_steps  # noqa: E402
 from hlsgen.arith.format import IntFormat  # noqa: E402
@@ -217,7 +217,7 @@ def fit(measured: Sequence[Measured]) -> dict[str, float]:
     table = np.array([[m.counts[kind] for kind in kinds] for m in measured], dtype=float)
     luts = np.array([m.luts for m in measured], dtype=float)
     weight = 1 / np.maximum(luts, 30)  # a LUT more or less in a tiny design is no great error
-    found: Any = nnls(table * weight[:, None], luts * weight)[0]  # pyright: ignore[reportUnknownVariableType]
+    found: Any = nnls(table * weight[:, None], luts * weight)[0]
     return {kind: float(value) for kind, value in zip(kinds, found, strict=True)}
 
 
@@ -251,7 +251,7 @@ def show(measured: Sequence[Measured], factors: dict[str, float]) -> None:
 
 def plot(measured: Sequence[Measured], factors: dict[str, float], path: Path) -> None:
     """Estimate against measurement, one point a design."""
-    from matplotlib.figure import Figure  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+    from matplotlib.figure import Figure
 
     figure: Any = Figure(figsize=(6.4, 6))
     axes = figure.subplots()

@@ -11,10 +11,12 @@ from hlsgen.build.rtl_sim import find_verilator, rtl_engine
 from hlsgen.build.synth import synthesise
 from hlsgen.build.yosys import find_yosys
 from hlsgen.emit.rtl.emit import Rtl
+from hlsgen.emit.rtl.netlist import Netlist
 from hlsgen.errors import HlsgenError, OptionError, ToolMissing
 from hlsgen.ir.hw import HwGraph
 
-RTL = Rtl("top", 0, None, 0.0, (), (), {"top.sv": "module top; endmodule\n"})
+EMPTY = Netlist("top", "top", (), (), ())
+RTL = Rtl("top", 0, None, 0.0, (), (), {"top.sv": "module top; endmodule\n"}, EMPTY)
 GRAPH = HwGraph("top", (), (), (), {})
 
 

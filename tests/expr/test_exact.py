@@ -32,7 +32,9 @@ def values(e: Expr) -> Any:
 
 
 @pytest.mark.parametrize("bits", [80, 240])
-@pytest.mark.parametrize(("fn", "function"), FUNCTIONS, ids=lambda f: str(f))
+@pytest.mark.parametrize(
+    ("fn", "function"), FUNCTIONS, ids=lambda f: f.value if isinstance(f, Fn) else ""
+)
 def test_enclosures(fn: Fn, function: Callable[[Any], Any], bits: int) -> None:
     low, high = exact_bounds(tree.apply(fn, Param.of(0.3)), values, bits)
     with mpmath.workprec(800):

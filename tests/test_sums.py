@@ -14,10 +14,12 @@ from hls_graphs import Builder, differing, reference, write
 from hlsgen.build.gpp import FLAGS, compile_csim, run_csim
 from hlsgen.emit.hls import HlsOptions, Io, design_of, emit_hls
 from hlsgen.emit.sums import terms
-from hlsgen.ir.hw import IntType
+from hlsgen.ir.hw import HwOp, IntType
 from hlsgen.ops.hw._window import Window
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
+from hlsgen.ops.hw.reduce import Reduce, Reduction
+from hlsgen.ops.hw.sum_pool import SumPool
 
 RNG = np.random.default_rng(7)
 LO, HI = np.array([-3, 0, 2, -9, 0, -1]), np.array([4, 1, 7, -2, 0, 6])
@@ -77,6 +79,30 @@ def test_a_streamed_window_comes_tap_by_tap() -> None:
             ends = [int(op.weights[o, c, 0, tap]) * int(e[c]) for e in (LO, HI)]
             met.append((met[-1][0] + min(ends), met[-1][1] + max(ends)))
     assert sums.accumulated == (min(m[0] for m in met), max(m[1] for m in met))
+
+
+@pytest.mark.parametrize(
+    "op", [SumPool(WINDOW), SumPool(Window((1, 2), (1, 1), (1, 1), (0, 1), (0, 0)), 7),
+           Reduce(Reduction.SUM, (2, 3), True), Reduce(Reduction.SUM, (1,), False)],
+    ids=["pool", "padded pool", "plane", "channels"],
+)  # fmt: skip
+def test_bounds_that_vary_along_other_axes(op: HwOp) -> None:
+    """One least code for all channels, a greatest one for each."""
+    hi = np.array([1, 9, 4]).reshape(1, 3, 1, 1)
+    x = IntType.of((1, 3, 2, 3), -2, hi)
+    b = Builder("g", x=x)
+    for io in Io:
+        (sums,) = design_of(b.graph(b.add(op, "x")), HlsOptions(io=io)).sums.values()
+        b.nodes.clear()
+        assert sums is not None
+        extremes = np.concatenate([
+            op.evaluate(np.broadcast_to(v, (1, *x.shape)), types=(x,))[0].ravel()
+            for v in (x.lo, x.hi)
+        ])  # fmt: skip
+        assert sums.accumulated[0] <= extremes.min()
+        assert sums.accumulated[1] == max(extremes.max(), 0)
+        if io is Io.PARALLEL:
+            assert sums.total == (extremes.min(), extremes.max())
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")

@@ -169,7 +169,7 @@ def _inner(values: IntArray, axis: int, extreme: Any, size: int) -> IntArray:
 
 
 def _pooled(op: SumPool, x: IntType) -> Terms:
-    lo, hi = (v.reshape(-1, 1) for v in channel_extremes(x))
+    lo, hi = (v.reshape(-1, 1) for v in np.broadcast_arrays(*channel_extremes(x)))
     if op.window.padded:
         lo, hi = np.minimum(lo, op.pad_value), np.maximum(hi, op.pad_value)
     shape = (lo.shape[0], int(np.prod(op.window.kernel)))
@@ -182,7 +182,7 @@ def _reduced(axes: tuple[int, ...], x: IntType) -> Terms:
     count = int(np.prod([x.shape[a] for a in axes]))
     lo, hi = (
         field.expand(f, x.shape, axes).transpose(*kept, *sorted(axes)).reshape(-1, count)
-        for f in (x.lo, x.hi)
+        for f in np.broadcast_arrays(x.lo, x.hi)
     )
     return Terms(lo, hi, np.zeros(lo.shape[0], np.int64))
 

@@ -198,17 +198,13 @@ def designs(seed: int) -> Iterator[Design]:
         yield Design(family, make(rng, kind), how)
 
 
-def measure(seed: int) -> list[Measured]:
-    """All families of a seed by one run of Yosys."""
+def emitted(seed: int) -> list[tuple[Design, Rtl]]:
+    """All families of a seed, each with a name of its own."""
     made: list[tuple[Design, Rtl]] = []
     for k, design in enumerate(designs(seed)):
         options = RtlOptions(clock_ns=None, arithmetic={"": design.arithmetic}, top=f"d{k}")
         made.append((design, emit_rtl(design.graph, options)))
-    counted = batch_luts([rtl for _, rtl in made])
-    return [
-        Measured(d.family, seed, luts, design_counts(rtl.net))
-        for (d, rtl), luts in zip(made, counted, strict=True)
-    ]
+    return made
 
 
 def fit(measured: Sequence[Measured]) -> dict[str, float]:
@@ -283,20 +279,20 @@ def main() -> None:
     options.add_argument("--write", action="store_true", help="store the factors in hlsgen")
     options.add_argument("--plot", type=Path, help="an SVG or PNG file (needs matplotlib)")
     given = options.parse_args()
-    known: dict[str, Any] = (
+    known: dict[str, list[int]] = (
         json.loads(given.measured.read_text()) if given.measured.is_file() else {}
     )
+    measured: list[Measured] = []
     for seed in range(given.seeds):
-        if str(seed) not in known:
-            found = measure(seed)
-            known[str(seed)] = [[m.family, m.luts, m.counts] for m in found]
+        made = emitted(seed)
+        if str(seed) not in known:  # the slow part: a minute or more of Yosys
+            known[str(seed)] = batch_luts([rtl for _, rtl in made])
             given.measured.write_text(json.dumps(known))
-            print(f"seed {seed}: {sum(m.luts for m in found)} LUTs", file=sys.stderr)
-    measured = [
-        Measured(family, int(seed), luts, Counter(counts))
-        for seed, rows in known.items()
-        for family, luts, counts in rows
-    ]
+            print(f"seed {seed}: {sum(known[str(seed)])} LUTs", file=sys.stderr)
+        measured += [
+            Measured(design.family, seed, luts, design_counts(rtl.net))
+            for (design, rtl), luts in zip(made, known[str(seed)], strict=True)
+        ]
     factors = fit([m for m in measured if not held_back(m)])
     show(measured, factors)
     for kind, value in factors.items():

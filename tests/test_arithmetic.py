@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -100,6 +101,8 @@ def test_a_project_keeps_its_arithmetic(tmp_path: Path) -> None:
     choices = {"": Arithmetic.SHIFT_ADD, "fc2": Arithmetic.LUT}
     build(MLP, tmp_path / "p", BuildOptions(arithmetic=choices, csim=False))
     assert open_project(tmp_path / "p").options.arithmetic == choices
+    content = json.loads((tmp_path / "p/project.json").read_text())
+    assert sorted(content["arithmetic"].values()) == ["lut", "shift-add", "shift-add"]
     layers = {p.name: p.read_text() for p in (tmp_path / "p/src/layers").iterdir()}
     assert sum("by shifts and adds" in text for text in layers.values()) == 2
     assert sum("op=mul impl=fabric" in text for text in layers.values()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from hls_graphs import Builder, differing, matmul, reference, simulate, stimuli
 from test_rtl_ops import needs_yosys, simulated
 
+from hlsgen.build.project import open_project
 from hlsgen.build.synth import batch_luts
+from hlsgen.cli.commands import main
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.choice import CANDIDATES, layer_luts, settled
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
@@ -21,6 +24,7 @@ from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw.matmul import MatMul
 
 AUTO = {"": Arithmetic.AUTO}
+MLP = Path(__file__).parents[1] / "examples/digits_mlp/digits_mlp.onnx"
 RNG = np.random.default_rng(5)
 
 
@@ -64,6 +68,17 @@ def test_auto_in_rtl(tmp_path: Path) -> None:
     inputs = stimuli(graph, 32)
     got = simulated(graph, inputs, RtlOptions(clock_ns=5.0, arithmetic=AUTO))
     assert differing(got, reference(graph, inputs)) == []
+
+
+def test_a_build_says_what_auto_chose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["build", str(MLP), "-o", str(tmp_path / "p"), "--arithmetic", "auto", "--no-csim"])
+    assert stop.value.code == 0
+    content = json.loads((tmp_path / "p/project.json").read_text())
+    assert set(content["arithmetic"].values()) <= {how.value for how in CANDIDATES}
+    assert open_project(tmp_path / "p").options.arithmetic == AUTO
+    said = capsys.readouterr().out
+    assert all(f"{name} {how}" in said for name, how in content["arithmetic"].items())
 
 
 def test_auto_is_for_whole_layers() -> None:

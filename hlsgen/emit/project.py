@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hlsgen.emit.arithmetic import arithmetic_of
 from hlsgen.emit.cosim import emit_cosim
-from hlsgen.emit.hls import HlsOptions, design_files, design_of
+from hlsgen.emit.hls import Design, HlsOptions, design_files, design_of
 from hlsgen.emit.manifest import manifest, proof
 from hlsgen.expr.network import Network
+from hlsgen.ops.hw.conv import Conv
+from hlsgen.ops.hw.matmul import MatMul
 
 
 def emit(
@@ -19,11 +22,18 @@ def emit(
     design = design_of(network.graph, options)
     files = design_files(design, options) | emit_cosim(network, options.templates)
     content = manifest(network, options, board)
+    content["arithmetic"] = _arithmetic(design)
     if design.ports:
         content["reloadable"] = [port.facts() for port in design.ports.values()]
     files["project.json"] = as_json(content)
     files["proof.json"] = as_json(proof(network, design))
     return files
+
+
+def _arithmetic(design: Design) -> dict[str, str]:
+    """How each layer with weights multiplies, `auto` decided."""
+    weighted = (o.node for o in design.operators if isinstance(o.node.op, MatMul | Conv))
+    return {node.output: arithmetic_of(design.arithmetic, node).value for node in weighted}
 
 
 def as_json(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -42,6 +43,10 @@ def built_summary(built: Built, board: str) -> None:
         codes = ", ".join(str(graph.types[leaf.name].format) for leaf in leaves(out.epilogue))
         host = "" if isinstance(out.epilogue, Leaf) else ", host epilogue"
         console.print(f"  output {out.name}: {_shape(out.shape)} from {codes}{host}")
+    content = json.loads((built.folder / "project.json").read_text(encoding="utf-8"))
+    if "auto" in content["options"]["arithmetic"].values():
+        chosen = ", ".join(f"{name} {how}" for name, how in content["arithmetic"].items())
+        console.print(f"  products by the cost model: {chosen}", markup=False)
     verified(built.verification)
 
 

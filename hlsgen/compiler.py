@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import platform
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from hlsgen.errors import HlsgenError, ToolMissing
+from hlsgen.errors import HlsgenError, ToolMissing, reason_of
 
 
 def cache_dir(kind: str) -> Path:
@@ -90,7 +89,7 @@ def kept(target: Path, what: str, make: Callable[[Path], None]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix="new-", suffix=target.suffix)
     except OSError as error:
-        raise HlsgenError(f"cannot keep {what} in {target.parent}: {reason(error)}") from error
+        raise HlsgenError(f"cannot keep {what} in {target.parent}: {reason_of(error)}") from error
     os.close(handle)
     fresh = Path(name)
     try:
@@ -99,9 +98,3 @@ def kept(target: Path, what: str, make: Callable[[Path], None]) -> Path:
     finally:
         fresh.unlink(missing_ok=True)
     return target
-
-
-def reason(error: OSError) -> str:
-    """Why a file could not be written, for people."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "no space left on the device" if full else error.strerror or str(error)

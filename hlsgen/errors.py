@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 
@@ -60,3 +61,9 @@ class VerificationFailed(HlsgenError):
     """An engine returned something else than the model's own integers."""
 
     exit_status = 1
+
+
+def reason_of(error: OSError) -> str:
+    """Why a file could not be written, for people."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "no space left on the device" if full else error.strerror or str(error)

@@ -19,8 +19,8 @@ from hlsgen.build.gpp import FLAGS
 from hlsgen.build.synth import synthesise
 from hlsgen.data import templates_dir
 from hlsgen.emit.arithmetic import Adders, Arithmetic
+from hlsgen.emit.codes import operand_step
 from hlsgen.emit.hls import HlsOptions, emit_hls
-from hlsgen.emit.products.codes import operand_step
 from hlsgen.emit.products.sums import product_sums
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import (

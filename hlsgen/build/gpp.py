@@ -11,9 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hlsgen.build.headers import ap_include
-from hlsgen.compiler import cache_dir, compiler, digest, kept, reason, run_compiler
+from hlsgen.compiler import cache_dir, compiler, digest, kept, run_compiler
 from hlsgen.emit.vectors import pack_named, unpack
-from hlsgen.errors import HlsgenError, VerificationFailed
+from hlsgen.errors import HlsgenError, VerificationFailed, reason_of
 from hlsgen.ir.hw import HwGraph
 
 # Measured in CPU seconds on a loaded 2-core machine, best of three: a two-layer MLP compiles in 1.3
@@ -72,7 +72,9 @@ def run_csim(
             Path(folder, "weights.bin").write_bytes(weights or b"")
             source.write_bytes(pack_named(graph, graph.inputs, inputs))
         except OSError as error:
-            raise HlsgenError(f"cannot write vectors for C simulation: {reason(error)}") from error
+            raise HlsgenError(
+                f"cannot write vectors for C simulation: {reason_of(error)}"
+            ) from error
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = (done.stdout + done.stderr).strip() or f"exit status {done.returncode}"

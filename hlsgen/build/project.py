@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import shutil
@@ -24,7 +23,8 @@ from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
 from hlsgen.build.gpp import compile_csim, run_csim
 from hlsgen.build.headers import ap_include
-from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.arithmetic import Arithmetic, check_arithmetic
+from hlsgen.emit.choice import settled
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
@@ -32,7 +32,7 @@ from hlsgen.emit.reloadable import WEIGHTS_FILE
 from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl
 from hlsgen.emit.rtl.project import rtl_folder
 from hlsgen.emit.vectors import vector_files
-from hlsgen.errors import HlsgenError, OptionError
+from hlsgen.errors import HlsgenError, OptionError, reason_of
 from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
 from hlsgen.frontends.samples import settle
@@ -155,8 +155,11 @@ def build(
     started = time.perf_counter()
     _check_target(folder)
     board = load_board(options.board)
-    hls = hls_options(options, board)
     network = load_network(model, options, observe)
+    if options.io is Io.PARALLEL:  # decided once: the project does not change with the prices
+        check_arithmetic(network.graph, options.arithmetic)
+        options = replace(options, arithmetic=settled(network.graph, options.arithmetic))
+    hls = hls_options(options, board)
     observe("writing", 0.0)
     files = emit(network, hls, board.name)
     feeds = random_feeds(network, options.samples, options.seed)
@@ -240,7 +243,7 @@ class _staged:  # noqa: N801 - used as a function in `with`
             parent.mkdir(parents=True, exist_ok=True)
             self.path = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=parent))
         except OSError as error:
-            raise OptionError(f"cannot write into {parent}: {_reason(error)}") from error
+            raise OptionError(f"cannot write into {parent}: {reason_of(error)}") from error
         return self.path
 
     def __exit__(self, *_: object) -> None:
@@ -255,12 +258,7 @@ def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:
             data = content if isinstance(content, bytes) else content.encode()
             path.write_bytes(data)
     except OSError as error:
-        raise HlsgenError(f"cannot write the project: {_reason(error)}") from error
-
-
-def _reason(error: OSError) -> str:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "no space left on the device" if full else (error.strerror or str(error))
+        raise HlsgenError(f"cannot write the project: {reason_of(error)}") from error
 
 
 def reference_file(model: Path, options: BuildOptions) -> Path | None:
@@ -294,7 +292,7 @@ def _publish(stage: Path, folder: Path) -> None:
             folder.rename(old)
         stage.rename(folder)
     except OSError as error:
-        raise HlsgenError(f"cannot put the project at {folder}: {_reason(error)}") from error
+        raise HlsgenError(f"cannot put the project at {folder}: {reason_of(error)}") from error
     shutil.rmtree(old, ignore_errors=True)
     folder.chmod(0o755)
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from hlsgen.build.rtl_netlist import elaborate, run_netlist
 from hlsgen.build.yosys import Yosys, find_yosys
-from hlsgen.compiler import cache_dir, compiler, digest, kept, reason, run_compiler
+from hlsgen.compiler import cache_dir, compiler, digest, kept, run_compiler
 from hlsgen.emit.rtl.emit import Rtl
 from hlsgen.emit.rtl.harness import emit_harness
 from hlsgen.emit.vectors import pack_named, unpack
-from hlsgen.errors import HlsgenError, OptionError, ToolMissing, VerificationFailed
+from hlsgen.errors import HlsgenError, OptionError, ToolMissing, VerificationFailed, reason_of
 from hlsgen.ir.hw import HwGraph
 from hlsgen.sim.verify import Engine
 
@@ -132,7 +132,7 @@ def run_rtl(
             source.write_bytes(pack_named(graph, graph.inputs, inputs))
         except OSError as error:
             raise HlsgenError(
-                f"cannot write vectors for RTL simulation: {reason(error)}"
+                f"cannot write vectors for RTL simulation: {reason_of(error)}"
             ) from error
         data = _run(simulation, source, Path(folder) / "out.bin", count, gaps=False)
         few = min(count, _GAP_SAMPLES)
@@ -183,4 +183,4 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HlsgenError(f"cannot write the RTL: {reason(error)}") from error
+        raise HlsgenError(f"cannot write the RTL: {reason_of(error)}") from error

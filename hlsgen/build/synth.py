@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.build.yosys import ULTRASCALE, find_yosys
+from hlsgen.emit.rtl.cost import luts
 from hlsgen.emit.rtl.emit import ADD3, Rtl, bits_of
 from hlsgen.errors import HlsgenError, OptionError
 
@@ -95,6 +96,7 @@ class Synthesis:
     top: str
     latency: int
     estimated_delay_ns: float
+    estimated_luts: float
     three_input_adders: bool
     fpga: FpgaCost | None
     asic: AsicCost | None
@@ -126,7 +128,9 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
             said = yosys.run(read + _ASIC.format(top=rtl.top), work)
             fpga, asic = None, _asic(work / "stat.txt", said, yosys.version)
     three = ADD3 in rtl.files
-    return Synthesis(yosys.version, rtl.top, rtl.latency, rtl.delay_ns, three, fpga, asic)
+    return Synthesis(
+        yosys.version, rtl.top, rtl.latency, rtl.delay_ns, luts(rtl.net), three, fpga, asic
+    )
 
 
 def batch_luts(designs: Sequence[Rtl]) -> list[int]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from hlsgen.emit.arithmetic import Adders, Arithmetic, arithmetic_of
+from hlsgen.emit.codes import operand_step
 from hlsgen.emit.matrices import ConstantMatrix, constant_matrices
-from hlsgen.emit.products.codes import operand_step
 from hlsgen.emit.products.sums import product_sums
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cost import kernel_luts

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from hlsgen.ir.hw import HwGraph
+from math import gcd
+
+from hlsgen.ir.graph import Node
+from hlsgen.ir.hw import HwGraph, HwOp
 from hlsgen.ops.hw.concat import Concat
+from hlsgen.ops.hw.conv import Conv
+from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.reshape import Reshape
 from hlsgen.ops.hw.staircase import Staircase
@@ -31,3 +36,22 @@ def codes_of(graph: HwGraph, name: str) -> frozenset[int] | None:
             return extra.union(*known) if len(known) == len(parts) else None
         case _:
             return None
+
+
+def operand_codes(graph: HwGraph, node: Node[HwOp]) -> frozenset[int] | None:
+    """The same of what a layer with weights multiplies by them: its border is an operand, too."""
+    known, op = codes_of(graph, node.inputs[0]), node.op
+    if known is not None and isinstance(op, Conv) and op.window.padded:
+        return known | {op.pad_value}
+    return known
+
+
+def operand_step(graph: HwGraph, node: Node[HwOp]) -> int:
+    """The greatest s such that all operands of a layer with weights differ by multiples of s.
+
+    2 for bipolar operands, which are -1 and 1 and never 0; 1 for every other operator.
+    """
+    if not isinstance(node.op, MatMul | Conv):
+        return 1
+    known = operand_codes(graph, node) or frozenset[int]()
+    return gcd(*(code - min(known) for code in known)) or 1

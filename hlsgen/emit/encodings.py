@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,9 @@ from hlsgen.arith.encodings.ternary import Ternary
 from hlsgen.arith.encodings.xnor import Counted, Xnor, counted
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit.arithmetic import FOLDED, Arithmetic, arithmetic_of
-from hlsgen.emit.codes import codes_of
+from hlsgen.emit.codes import operand_codes
 from hlsgen.emit.folding import types
+from hlsgen.emit.matrices import stream_matrix
 from hlsgen.emit.streaming import Way, way
 from hlsgen.errors import HlsgenError, OptionError
 from hlsgen.ir.graph import Node
@@ -115,9 +115,7 @@ def _encoded(graph: HwGraph, node: Node[HwOp], how: Arithmetic, simd: int) -> En
 
 def _two_codes(graph: HwGraph, node: Node[HwOp], op: MatMul | Conv) -> tuple[int, int]:
     """The only two codes that the operand can take."""
-    known = codes_of(graph, node.inputs[0])
-    if known is not None and isinstance(op, Conv) and op.window.padded:
-        known = known | {op.pad_value}
+    known = operand_codes(graph, node)
     if known is None or len(known) > 2:
         x = graph.types[node.inputs[0]]
         taken = f"from {x.min} to {x.max}" if known is None else ", ".join(map(str, sorted(known)))
@@ -127,15 +125,6 @@ def _two_codes(graph: HwGraph, node: Node[HwOp], op: MatMul | Conv) -> tuple[int
             "try ternary"
         )
     return min(known), max(known) if len(known) == 2 else min(known) + 1
-
-
-def stream_matrix(op: MatMul | Conv) -> IntArray:
-    """The weights of a matrix unit, (outputs, inputs) with the inputs as they are streamed."""
-    if isinstance(op, MatMul):
-        return op.weights.T
-    taps = math.prod(op.weights.shape[2:])
-    kernel = op.weights.reshape(*op.weights.shape[:2], taps).swapaxes(1, 2)
-    return kernel.reshape(len(op.bias), -1)
 
 
 def unit_numbers(unit: Encoded | None, bias: IntArray, term: IntFormat) -> dict[str, Any]:

@@ -25,12 +25,12 @@ from hlsgen.emit.arithmetic import (
     check_parallel,
 )
 from hlsgen.emit.choice import settled
+from hlsgen.emit.codes import operand_step
 from hlsgen.emit.encodings import Encoded, encodings, input_steps, unit_numbers
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
-from hlsgen.emit.products.codes import operand_step
 from hlsgen.emit.products.lines import KernelLines, kernel_of
 from hlsgen.emit.reloadable import (
     WEIGHTS_FILE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,25 @@ def weight_matrices(op: MatMul | Conv) -> tuple[IntArray, ...]:
         return (op.weights,)
     rows = op.weights.reshape(op.group, op.weights.shape[0] // op.group, -1)
     return tuple(r.T for r in rows)
+
+
+def stream_order(op: MatMul | Conv) -> IntArray:
+    """Which row of the matrices each element of a streamed vector or window meets.
+
+    Streams bring all channels of a tap before the next tap.
+    """
+    if isinstance(op, MatMul):
+        return np.arange(len(op.weights))
+    channels: int = op.weights.shape[1]
+    taps: int = math.prod(op.weights.shape[2:])
+    tap, channel = np.divmod(np.arange(taps * channels), channels)
+    return channel * taps + tap
+
+
+def stream_matrix(op: MatMul | Conv) -> IntArray:
+    """The weights of a folded unit, (outputs, inputs) with the inputs as they are streamed."""
+    rows = np.concatenate([m.T for m in weight_matrices(op)])
+    return rows[:, stream_order(op)]
 
 
 def constant_matrices(op: MatMul | Conv, x: IntType) -> tuple[ConstantMatrix, ...]:

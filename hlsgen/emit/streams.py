@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.emit.encodings import Encoded, stream_matrix
+from hlsgen.emit.encodings import Encoded
 from hlsgen.emit.jinja import index_of
+from hlsgen.emit.matrices import stream_matrix
 from hlsgen.emit.numbers import numbers
 from hlsgen.emit.streaming import Way, elementwise_places, work
 from hlsgen.emit.views import Operator, Value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from hlsgen.arith.budget import Budget
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit.encodings import Encoded
-from hlsgen.emit.matrices import constant_matrices
+from hlsgen.emit.matrices import constant_matrices, stream_order
 from hlsgen.emit.streaming import Way
 from hlsgen.emit.views import Operator
 from hlsgen.ir import field
@@ -272,15 +271,8 @@ def operator_sums(operator: Operator, way: Way | None, unit: Encoded | None = No
         case None:
             return folded_sums(found, found.count)
         case Way.MATRIX:
-            if isinstance(op, Conv):
-                found = found.reordered(_channels_last(op))
+            assert isinstance(op, MatMul | Conv)
+            found = found.reordered(stream_order(op))
             return unit_sums(found, operator.x[0].lanes, unit)
         case Way.CHANNELS | Way.WHOLE:
             return sequential_sums(found)
-
-
-def _channels_last(op: Conv) -> NDArray[Any]:
-    """Streams bring all channels of a tap before the next tap."""
-    grid: NDArray[np.int64] = np.indices((math.prod(op.weights.shape[2:]), op.weights.shape[1]))
-    tap, channel = grid.reshape(2, -1)
-    return channel * len(grid[0]) + tap

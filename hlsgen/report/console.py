@@ -44,9 +44,9 @@ def built_summary(built: Built, board: str) -> None:
         host = "" if isinstance(out.epilogue, Leaf) else ", host epilogue"
         console.print(f"  output {out.name}: {_shape(out.shape)} from {codes}{host}")
     content = json.loads((built.folder / "project.json").read_text(encoding="utf-8"))
-    if "auto" in content["options"]["arithmetic"].values():
+    if {*content["arithmetic"].values()} - {"tool"}:
         chosen = ", ".join(f"{name} {how}" for name, how in content["arithmetic"].items())
-        console.print(f"  products by the cost model: {chosen}", markup=False)
+        console.print(f"  products: {chosen}", markup=False)
     verified(built.verification)
 
 

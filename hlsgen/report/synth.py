@@ -43,6 +43,8 @@ def show(result: Synthesis) -> None:
     table.add_row("pipeline stages", str(result.latency))
     table.add_row("delay without registers", f"{result.estimated_delay_ns:.1f} ns (estimated)")
     table.add_row("three-input adders", "yes" if result.three_input_adders else "no")
+    if result.fpga is not None:
+        table.add_row("LUTs without synthesis", f"{result.estimated_luts:,.0f} (estimated)")
     for name, value in asdict(cost).items() if cost else ():
         table.add_row(name, str(value))
     Console().print(table)

@@ -9,26 +9,17 @@ as many numpy operations as it has cells, however many copies there are. Source:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from hlsgen.errors import HlsgenError
+from hlsgen.sim.netlist_cells import CELLS, Cell
 from hlsgen.sim.words import WIDE, Array, Bit, Words
 
 _ROWS = 1 << 14  # elements of one wire that are evaluated at a time, about: they stay in the cache
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """A cell of the JSON: its kind, parameters and connections."""
-
-    kind: str
-    parameters: Mapping[str, int]
-    connections: Mapping[str, Sequence[Bit]]
 
 
 class Netlist:
@@ -93,7 +84,7 @@ class _Module:
             if c["type"] != "$scopeinfo"
             for part in _split(_cell(c))
         ]
-        unknown = {c.kind for c in cells} - {"$dff"} - _CELLS.keys() - known.keys()
+        unknown = {c.kind for c in cells} - {"$dff"} - CELLS.keys() - known.keys()
         if unknown:
             raise HlsgenError(
                 f"{name}: the netlist holds cells that are not evaluated: {sorted(unknown)}"
@@ -103,7 +94,7 @@ class _Module:
         self.last = self._last_reads()
         self.pieces = {n: self._pieces(self.ports[n]) for n in self.inputs}
 
-    def reads(self, cell: _Cell) -> Iterator[Sequence[Bit]]:
+    def reads(self, cell: Cell) -> Iterator[Sequence[Bit]]:
         return _reads(cell, self.known)
 
     def _last_reads(self) -> dict[Bit, int]:
@@ -140,16 +131,16 @@ class _Module:
             elif kind == "$dff":
                 self._delay(cells[0], words)
             else:
-                words.put(cells[0].connections["Y"], _CELLS[kind](cells[0], words))
+                words.put(cells[0].connections["Y"], CELLS[kind](cells[0], words))
             words.forget(step)
 
-    def _instances(self, module: _Module, cells: Sequence[_Cell], words: Words) -> None:
+    def _instances(self, module: _Module, cells: Sequence[Cell], words: Words) -> None:
         """Some copies of a module at a time, side by side."""
         count = max(1, _ROWS // (words.shape[0] * words.shape[1]))
         for k in range(0, len(cells), count):
             self._side_by_side(module, cells[k : k + count], words)
 
-    def _side_by_side(self, module: _Module, cells: Sequence[_Cell], words: Words) -> None:
+    def _side_by_side(self, module: _Module, cells: Sequence[Cell], words: Words) -> None:
         rows, clocks = words.shape
         inner = Words((len(cells) * rows, clocks), module.last)
         for name in module.inputs:
@@ -166,7 +157,7 @@ class _Module:
                     words.put(bits, values[k * rows : (k + 1) * rows])
                 at += run.count
 
-    def _delay(self, cell: _Cell, words: Words) -> None:
+    def _delay(self, cell: Cell, words: Words) -> None:
         data, made = cell.connections["D"], cell.connections["Q"]
         at = 0
         for run in words.runs(data):
@@ -179,141 +170,25 @@ class _Module:
             at += run.count
 
 
-# -- cells --------------------------------------------------------------------------------------
-
-
-def _value(cell: _Cell, words: Words, port: str, room: int) -> Array:
-    """A port as the integer that it stands for, in a type that holds `room` bits."""
-    bits = cell.connections[port]
-    pattern = words.get(bits)
-    if room > WIDE:
-        pattern = pattern.astype(object)
-    if cell.parameters.get(f"{port}_SIGNED") and bits:
-        pattern = pattern - ((pattern >> (len(bits) - 1)) << len(bits))
-    return pattern
-
-
-def _masked(cell: _Cell, values: Array) -> Array:
-    width = len(cell.connections["Y"])
-    values = values & ((1 << width) - 1)
-    return values if width > WIDE else values.astype(np.int64)
-
-
-def _binary(of: Callable[[Array, Array], Array]) -> Callable[[_Cell, Words], Array]:
-    def evaluate(cell: _Cell, words: Words) -> Array:
-        room = 2 + len(cell.connections["Y"])
-        room += len(cell.connections["A"]) + len(cell.connections["B"])
-        a, b = (_value(cell, words, p, room) for p in "AB")
-        return _masked(cell, np.asarray(of(a, b)).astype(a.dtype))
-
-    return evaluate
-
-
-def _unary(of: Callable[[Array], Array]) -> Callable[[_Cell, Words], Array]:
-    def evaluate(cell: _Cell, words: Words) -> Array:
-        room = 2 + max(len(cell.connections["A"]), len(cell.connections["Y"]))
-        a = _value(cell, words, "A", room)
-        return _masked(cell, np.asarray(of(a)).astype(a.dtype))
-
-    return evaluate
-
-
-def _all_ones(cell: _Cell, words: Words) -> Array:
-    bits = cell.connections["A"]
-    return (words.get(bits) == (1 << len(bits)) - 1).astype(np.int64)
-
-
-def _parity(cell: _Cell, words: Words) -> Array:
-    bits = cell.connections["A"]
-    return np.asarray(sum(words.get([b]) for b in bits)) & 1
-
-
-def _mux(cell: _Cell, words: Words) -> Array:
-    a, b, s = (words.get(cell.connections[p]) for p in "ABS")
-    return np.where(s != 0, b, a)
-
-
-def _pmux(cell: _Cell, words: Words) -> Array:
-    """A, or the word of B whose bit of S is set."""
-    total, width = words.get(cell.connections["A"]), len(cell.connections["A"])
-    for k, bit in enumerate(cell.connections["S"]):
-        word = words.get(cell.connections["B"][k * width : (k + 1) * width])
-        total = np.where(words.get([bit]) != 0, word, total)
-    return total
-
-
-def _shifted(to_left: bool) -> Callable[[_Cell, Words], Array]:
-    """Shifts by any amount; to the right the sign of a signed A goes on."""
-
-    def evaluate(cell: _Cell, words: Words) -> Array:
-        size = len(cell.connections["A"]) + len(cell.connections["Y"])
-        by = np.minimum(words.get(cell.connections["B"]), size)
-        a = _value(cell, words, "A", size + int(by.max()) if to_left else size)
-        return _masked(cell, a << by if to_left else a >> by)
-
-    return evaluate
-
-
-def _indexed(cell: _Cell, words: Words) -> Array:
-    """Bits of A from place B on; A is a table, B within it."""
-    table, width = cell.connections["A"], len(cell.connections["Y"])
-    place = words.get(cell.connections["B"])
-    if width > 1 or not all(isinstance(bit, str) for bit in table):
-        return _binary(lambda a, b: a >> b)(cell, words)
-    return np.array([int(bit == "1") for bit in table])[np.minimum(place, len(table) - 1)]
-
-
-_CELLS: dict[str, Callable[[_Cell, Words], Array]] = {
-    "$add": _binary(lambda a, b: a + b),
-    "$sub": _binary(lambda a, b: a - b),
-    "$mul": _binary(lambda a, b: a * b),
-    "$and": _binary(lambda a, b: a & b),
-    "$or": _binary(lambda a, b: a | b),
-    "$xor": _binary(lambda a, b: a ^ b),
-    "$lt": _binary(lambda a, b: a < b),
-    "$le": _binary(lambda a, b: a <= b),
-    "$gt": _binary(lambda a, b: a > b),
-    "$ge": _binary(lambda a, b: a >= b),
-    "$eq": _binary(lambda a, b: a == b),
-    "$ne": _binary(lambda a, b: a != b),
-    "$logic_and": _binary(lambda a, b: (a != 0) & (b != 0)),
-    "$logic_or": _binary(lambda a, b: (a != 0) | (b != 0)),
-    "$shl": _shifted(to_left=True),
-    "$sshl": _shifted(to_left=True),
-    "$sshr": _shifted(to_left=False),
-    "$neg": _unary(lambda a: -a),
-    "$pos": _unary(lambda a: a),
-    "$not": _unary(lambda a: ~a),
-    "$logic_not": _unary(lambda a: a == 0),
-    "$reduce_or": _unary(lambda a: a != 0),
-    "$reduce_bool": _unary(lambda a: a != 0),
-    "$reduce_and": _all_ones,
-    "$reduce_xor": _parity,
-    "$shiftx": _indexed,
-    "$mux": _mux,
-    "$pmux": _pmux,
-}
-
-
 # -- reading ------------------------------------------------------------------------------------
 
 
-def _cell(content: Mapping[str, Any]) -> _Cell:
+def _cell(content: Mapping[str, Any]) -> Cell:
     parameters = {
         name: int(value, 2)
         for name, value in content["parameters"].items()
         if isinstance(value, str) and set(value) <= {"0", "1"} and value
     }
-    return _Cell(content["type"], parameters, content["connections"])
+    return Cell(content["type"], parameters, content["connections"])
 
 
-def _split(cell: _Cell) -> list[_Cell]:
+def _split(cell: Cell) -> list[Cell]:
     """A shift register as its single flip-flops: as one word it would read itself."""
     data, made = cell.connections.get("D", ()), cell.connections.get("Q", ())
     if cell.kind != "$dff" or not set(data) & set(made):
         return [cell]
     return [
-        _Cell(cell.kind, cell.parameters, {"D": [d], "Q": [q]})
+        Cell(cell.kind, cell.parameters, {"D": [d], "Q": [q]})
         for d, q in zip(data, made, strict=True)
     ]
 
@@ -329,12 +204,12 @@ def _initial(nets: Mapping[str, Any]) -> dict[Bit, int]:
 
 
 def _ordered(
-    cells: Sequence[_Cell], inputs: Sequence[Bit], name: str, modules: Mapping[str, _Module]
-) -> list[list[_Cell]]:
+    cells: Sequence[Cell], inputs: Sequence[Bit], name: str, modules: Mapping[str, _Module]
+) -> list[list[Cell]]:
     """Each cell after those that make what it reads; clocks do not count."""
     waiting = _Waiting(cells, modules)
     waiting.known(dict.fromkeys(inputs))
-    steps: list[list[_Cell]] = []
+    steps: list[list[Cell]] = []
     while step := waiting.step():
         steps.append([cells[k] for k in step])
         for cell in steps[-1]:
@@ -347,7 +222,7 @@ def _ordered(
 class _Waiting:
     """Cells that wait for their operands, and those that are ready."""
 
-    def __init__(self, cells: Sequence[_Cell], modules: Mapping[str, _Module]) -> None:
+    def __init__(self, cells: Sequence[Cell], modules: Mapping[str, _Module]) -> None:
         self.kinds = [c.kind if c.kind in modules else "" for c in cells]
         read = [{b for bits in _reads(c, modules) for b in bits if isinstance(b, int)}
                 for c in cells]  # fmt: skip
@@ -389,7 +264,7 @@ def _readers(read: Sequence[set[int]]) -> dict[Bit, list[int]]:
     return found
 
 
-def _reads(cell: _Cell, modules: Mapping[str, _Module]) -> Iterator[Sequence[Bit]]:
+def _reads(cell: Cell, modules: Mapping[str, _Module]) -> Iterator[Sequence[Bit]]:
     """What a cell looks at: the nets of an operand or of a word of it."""
     if cell.kind not in modules:
         yield from (b for port, b in cell.connections.items() if port not in ("Y", "Q", "CLK"))
@@ -399,7 +274,7 @@ def _reads(cell: _Cell, modules: Mapping[str, _Module]) -> Iterator[Sequence[Bit
             yield cell.connections[port][piece]
 
 
-def _made(cell: _Cell, modules: Mapping[str, _Module]) -> Iterator[Bit]:
+def _made(cell: Cell, modules: Mapping[str, _Module]) -> Iterator[Bit]:
     """The nets that a cell drives."""
     kind = cell.kind
     ports = modules[kind].outputs if kind in modules else ("Q",) if kind == "$dff" else ("Y",)

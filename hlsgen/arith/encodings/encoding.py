@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,6 +52,21 @@ class Encoding(ABC):
     @abstractmethod
     def decode(self, codes: IntArray) -> IntArray:
         """The weights of codes. Shapes: (..., n) to (..., n * group)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneMagnitude(Encoding):
+    """Weights of which all that are not zero are +-2^low."""
+
+    low: int
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        return (self.low,)
+
+    @property
+    def reach(self) -> int:
+        return self.low
 
 
 def exponents(weights: IntArray) -> IntArray:

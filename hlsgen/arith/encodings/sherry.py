@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hlsgen.arith.encodings.encoding import Encoding, IntArray, at, magnitude
+from hlsgen.arith.encodings.encoding import IntArray, OneMagnitude, at, magnitude
 from hlsgen.errors import OptionError
 
 FOUR = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Sherry(Encoding):
+class Sherry(OneMagnitude):
     """Four weights with one zero; the others are +-2^low.
 
     Shapes: one code of five bits for four weights: which one is zero (2 bits), then whether each of
@@ -23,7 +23,6 @@ class Sherry(Encoding):
     """
 
     name: ClassVar[str] = "sherry"
-    low: int
 
     @classmethod
     def of(cls, weights: IntArray) -> Sherry:
@@ -54,14 +53,6 @@ class Sherry(Encoding):
     @property
     def bits(self) -> int:
         return 5
-
-    @property
-    def parameters(self) -> tuple[int, ...]:
-        return (self.low,)
-
-    @property
-    def reach(self) -> int:
-        return self.low
 
     @property
     def note(self) -> str:

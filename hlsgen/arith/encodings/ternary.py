@@ -7,18 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from hlsgen.arith.encodings.encoding import Encoding, IntArray, magnitude
+from hlsgen.arith.encodings.encoding import IntArray, OneMagnitude, magnitude
 
 
 @dataclass(frozen=True, slots=True)
-class Ternary(Encoding):
+class Ternary(OneMagnitude):
     """weight = 0 for code 0, 2^low for code 1, -2^low for code 3.
 
     Shapes: one code of two bits a weight: it counts, it is negative.
     """
 
     name: ClassVar[str] = "ternary"
-    low: int
 
     @classmethod
     def of(cls, weights: IntArray) -> Ternary:
@@ -32,14 +31,6 @@ class Ternary(Encoding):
     @property
     def bits(self) -> int:
         return 2
-
-    @property
-    def parameters(self) -> tuple[int, ...]:
-        return (self.low,)
-
-    @property
-    def reach(self) -> int:
-        return self.low
 
     @property
     def note(self) -> str:

@@ -7,7 +7,8 @@ from itertools import zip_longest
 
 from hlsgen.emit.products.bits import Bits, bits_of, column_bounds
 from hlsgen.emit.rtl.builder import Builder
-from hlsgen.emit.rtl.cells import Lut, Pin, Sum, Term
+from hlsgen.emit.rtl.cells import Pin, Term
+from hlsgen.emit.rtl.cost import kernel_luts
 from hlsgen.emit.rtl.sums import total
 from hlsgen.errors import OptionError
 
@@ -24,20 +25,20 @@ def lutgemm(
 ) -> list[int]:  # fmt: skip
     """constants[j] + sum over bit planes p and groups g of T_jg[bit p of the operands of g] << p.
 
-    The size of the groups is the one, of 1 to 6 operands, that takes the fewest LUTs.
+    The size of the groups is the one, of 1 to 6 operands, of the fewest estimated LUTs.
     """
     ranges = [b.ranges[w] for w in wires]
     few = list(columns)[:_TRIED]
 
-    def luts(size: int) -> int:
+    def price(size: int) -> float:
         trial = Builder(ranges, b.adders)
         operands = [bits_of(trial, k, step) for k in range(len(ranges))]
         groups = _by_plane(operands, size)
-        return _luts(
-            trial, _looked_up(trial, range(len(ranges)), few, [0] * len(few), operands, groups)
-        )
+        zeros = [0] * len(few)
+        made = _looked_up(trial, range(len(ranges)), few, zeros, operands, groups)
+        return kernel_luts(trial.kernel(made))
 
-    best = min(range(1, LUT_INPUTS + 1), key=luts)
+    best = min(range(1, LUT_INPUTS + 1), key=price)
     operands = [bits_of(b, w, step) for w in wires]
     return _looked_up(b, wires, columns, constants, operands, _by_plane(operands, best))
 
@@ -119,11 +120,3 @@ def _table(b: Builder, bits: Sequence[tuple[Pin, int]]) -> tuple[list[Term], int
     least = min(values)
     wire = b.lut([pin for pin, _ in used], [v - least for v in values])
     return [Term(wire, shift, negative)], (-least if negative else least) << shift
-
-
-def _luts(b: Builder, outputs: Sequence[int]) -> int:
-    """What a kernel takes: a LUT for a bit of a table or of an adder."""
-    kernel = b.kernel(outputs)
-    return sum(
-        kernel.format(w).width for w, c in enumerate(kernel.cells) if isinstance(c, Lut | Sum)
-    )

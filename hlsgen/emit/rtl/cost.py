@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.signed_digit import csd_weight
@@ -37,7 +37,9 @@ from hlsgen.emit.rtl.cells import (
     Times,
     operands,
 )
-from hlsgen.emit.rtl.netlist import Netlist
+
+if TYPE_CHECKING:  # products are made by these prices, and netlists of products
+    from hlsgen.emit.rtl.netlist import Netlist
 
 FACTORS = Path(__file__).with_name("cost.toml")
 

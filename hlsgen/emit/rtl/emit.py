@@ -19,6 +19,7 @@ from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import Namer
 from hlsgen.emit.rtl.cells import Sum
 from hlsgen.emit.rtl.copies import Placement
+from hlsgen.emit.rtl.cost import luts
 from hlsgen.emit.rtl.delays import DelayModel
 from hlsgen.emit.rtl.fusion import Bus
 from hlsgen.emit.rtl.netlist import Layer, Netlist, buses_read, netlist
@@ -120,19 +121,9 @@ def _planned(graph: HwGraph, options: RtlOptions) -> tuple[Netlist, Schedule, Rt
             f"found is {min(times.latency for _, times, _ in found)}: raise --max-latency or "
             "--clock-ns"
         )
-    net, times, clock = min(kept, key=lambda f: _area(f[0], f[1]))
+    # A LUT has two registers beside it.
+    net, times, clock = min(kept, key=lambda f: luts(f[0]) + f[1].register_bits / 2)
     return net, times, replace(options, clock_ns=clock)
-
-
-def _area(net: Netlist, times: Schedule) -> float:
-    """Bits of adders, and those of registers at half the price: a LUT has two beside it."""
-    adders = 0
-    for copies in (c for layer in net.layers for c in layer.copies):
-        kernel = copies.kernel
-        for wire, cell in enumerate(kernel.cells):
-            if isinstance(cell, Sum) and cell.operands > 1:
-                adders += copies.count * max(0, kernel.format(wire).width - cell.wires)
-    return adders + times.register_bits / 2
 
 
 def _adds_three(net: Netlist) -> bool:

@@ -18,9 +18,9 @@ from hlsgen.emit.arithmetic import (
     arithmetic_of,
     check_parallel,
 )
+from hlsgen.emit.codes import operand_step
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import identifier
-from hlsgen.emit.products.codes import operand_step
 from hlsgen.emit.reloadable import refuse_reloadable
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Kernel, Range

@@ -1,0 +1,105 @@
+"""LUTs of one constant matrix under every arithmetic, all counted by one run of Yosys.
+
+An empty place is an arithmetic that the matrix cannot have. DSPs are counted in runs of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from contest import CORPUS, HERE, machine, one_thread
+
+one_thread()
+
+import numpy as np  # noqa: E402
+from calibrate import Draft  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from hlsgen.build.synth import batch_luts, synthesise  # noqa: E402
+from hlsgen.build.yosys import find_yosys  # noqa: E402
+from hlsgen.emit.arithmetic import Arithmetic  # noqa: E402
+from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl  # noqa: E402
+from hlsgen.errors import OptionError  # noqa: E402
+from hlsgen.frontends import read_model  # noqa: E402
+from hlsgen.ir.hw import HwGraph, IntArray, IntType  # noqa: E402
+from hlsgen.ops.hw.matmul import MatMul  # noqa: E402
+from hlsgen.passes.lower import lower  # noqa: E402
+
+CMVM = HERE.parents[1] / "shared" / "bench" / "cmvm"
+COLUMNS = (
+    Arithmetic.TOOL, Arithmetic.SHIFT_ADD, Arithmetic.POPCOUNT, Arithmetic.COMPRESS,
+    Arithmetic.LUTGEMM, Arithmetic.TABLE,
+)  # fmt: skip
+
+
+def network(weights: IntArray, lo: int, hi: int) -> HwGraph:
+    """One product with a constant matrix."""
+    d = Draft(x=IntType.of((1, len(weights)), lo, hi))
+    return d.graph(d.add(MatMul(weights, np.zeros(weights.shape[1], np.int64)), "x"))
+
+
+def matrices(corpus: Path) -> Iterator[tuple[str, HwGraph]]:
+    """The rows of the table."""
+    rng = np.random.default_rng(0)
+    model = corpus / "qonnx_tfc_w1a1" / "model.onnx"
+    if model.is_file():
+        sizes = [n.op for n in lower(read_model(model)).graph.nodes if isinstance(n.op, MatMul)]
+        hidden = next(op for op in sizes if op.weights.shape == (64, 64))
+        yield "qonnx_tfc_w1a1, 64x64 of +-1 by 0, 1", network(hidden.weights, 0, 1)
+    yield "ternary 32x32 by uint4", network(rng.integers(-1, 2, (32, 32)), 0, 15)
+    uniform = CMVM / "unif_16x16_w4.npy"
+    if uniform.is_file():
+        yield "unif_16x16_w4 by uint4", network(np.load(uniform).astype(np.int64), 0, 15)
+    yield "+-1, 32x32 by 0, 1", network(rng.choice([-1, 1], (32, 32)), 0, 1)
+    yield "+-1, 200x1 by 0, 1", network(rng.choice([-1, 1], (200, 1)), 0, 1)
+    yield "ones, 49x1 by uint8", network(np.ones((49, 1), np.int64), 0, 255)
+
+
+def emitted(graph: HwGraph, how: Arithmetic, top: str) -> Rtl | None:
+    """None where the matrix cannot have this arithmetic."""
+    options = RtlOptions(clock_ns=None, arithmetic={"": how}, top=top)
+    try:
+        return emit_rtl(graph, options)
+    except OptionError:
+        return None
+
+
+def main() -> None:
+    """Emits everything, counts it at once, and prints the table."""
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--corpus", type=Path, default=CORPUS)
+    corpus = given.parse_args().corpus
+    rows = list(matrices(corpus))
+    made: dict[tuple[int, Arithmetic], Rtl] = {}
+    for k, (_, graph) in enumerate(rows):
+        for how in COLUMNS:
+            rtl = emitted(graph, how, f"d{k}_{how.name.lower()}")
+            if rtl is not None:
+                made[k, how] = rtl
+    counted = dict(zip(made, batch_luts(list(made.values())), strict=True))
+    table = Table("matrix", *COLUMNS)
+    for k, (name, _) in enumerate(rows):
+        cells = [
+            f"{counted[k, how]:,} ({made[k, how].delay_ns:.1f})" if (k, how) in counted else ""
+            for how in COLUMNS
+        ]
+        table.add_row(name, *cells)
+    console = Console(width=120)
+    console.print(machine(), find_yosys().version, sep="\n")
+    console.print("LUTs (and nanoseconds without registers, estimated)")
+    console.print(table)
+    rng = np.random.default_rng(0)
+    graph = network(rng.integers(-128, 128, (16, 16)), -128, 127)
+    for how in (Arithmetic.DSP, Arithmetic.DSP_PACKED):
+        rtl = emitted(graph, how, f"d_{how.name.lower()}")
+        assert rtl is not None
+        cost = synthesise(rtl, dsp=True).fpga
+        assert cost is not None
+        console.print(f"16x16 of 8 bits by int8, {how}: {cost.dsp} DSP, {cost.lut:,} LUT")
+
+
+if __name__ == "__main__":
+    main()

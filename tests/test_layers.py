@@ -16,6 +16,7 @@ LEVEL = {
     "boards": 2,
     "ir": 2,
     "ops": 3,
+    "schedule": 2,
     "expr": 4,
     "frontends": 5,
     "passes": 5,

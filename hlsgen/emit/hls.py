@@ -27,6 +27,7 @@ from hlsgen.emit.arithmetic import (
 from hlsgen.emit.choice import settled
 from hlsgen.emit.codes import operand_step
 from hlsgen.emit.encodings import Encoded, encodings, input_steps, unit_numbers
+from hlsgen.emit.folded import stream_numbers
 from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.matrices import constant_matrices
@@ -41,7 +42,7 @@ from hlsgen.emit.reloadable import (
     weight_ports,
 )
 from hlsgen.emit.streaming import Way, fields, way
-from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
+from hlsgen.emit.streams import StreamPlan, port_bits, stream_plan
 from hlsgen.emit.sums import Sums, operator_sums
 from hlsgen.emit.tables import Tables
 from hlsgen.emit.views import Operator, Value, operators, value_names

@@ -7,7 +7,7 @@ from typing import Any
 
 from hlsgen.emit.arithmetic import arithmetic_of
 from hlsgen.emit.cosim import emit_cosim
-from hlsgen.emit.hls import Design, HlsOptions, design_files, design_of
+from hlsgen.emit.hls import Design, HlsOptions, Io, design_files, design_of
 from hlsgen.emit.manifest import manifest, proof
 from hlsgen.expr.network import Network
 from hlsgen.ops.hw.conv import Conv
@@ -23,6 +23,8 @@ def emit(
     files = design_files(design, options) | emit_cosim(network, options.templates)
     content = manifest(network, options, board)
     content["arithmetic"] = _arithmetic(design)
+    if design.io is Io.STREAM:
+        content["schedule"] = _schedule(design, options)
     if design.ports:
         content["reloadable"] = [port.facts() for port in design.ports.values()]
     files["project.json"] = as_json(content)
@@ -34,6 +36,16 @@ def _arithmetic(design: Design) -> dict[str, str]:
     """How each layer with weights multiplies, `auto` decided."""
     weighted = (o.node for o in design.operators if isinstance(o.node.op, MatMul | Conv))
     return {node.output: arithmetic_of(design.arithmetic, node).value for node in weighted}
+
+
+def _schedule(design: Design, options: HlsOptions) -> dict[str, Any]:
+    """What the schedule that gave the FIFO depths says of speed: estimates for the HLS tool."""
+    cycles = design.plan.interval
+    return {
+        "interval_cycles": cycles,
+        "latency_cycles": design.plan.latency,
+        "frames_per_second": 1e9 / (cycles * options.clock_ns),
+    }
 
 
 def as_json(value: Any) -> str:

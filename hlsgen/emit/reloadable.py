@@ -8,8 +8,8 @@ from typing import Any
 
 from hlsgen.arith.budget import Budget
 from hlsgen.emit.arithmetic import FOLDED, Arithmetic, arithmetic_of
+from hlsgen.emit.folded import stream_numbers
 from hlsgen.emit.streaming import Way, way
-from hlsgen.emit.streams import stream_numbers
 from hlsgen.emit.views import Operator
 from hlsgen.errors import OptionError
 from hlsgen.ir.graph import Node

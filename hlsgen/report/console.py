@@ -47,6 +47,12 @@ def built_summary(built: Built, board: str) -> None:
     if {*content["arithmetic"].values()} - {"tool"}:
         chosen = ", ".join(f"{name} {how}" for name, how in content["arithmetic"].items())
         console.print(f"  products: {chosen}", markup=False)
+    if "schedule" in content:
+        plan = content["schedule"]
+        console.print(
+            f"  schedule: a frame every {plan['interval_cycles']:,} cycles, the first after "
+            f"{plan['latency_cycles']:,} (an estimate: the HLS tool has the last word)"
+        )
     verified(built.verification)
 
 

@@ -1,0 +1,181 @@
+"""The steps at which the processes of a streamed HLS design read and write their beats.
+
+One function for each process of templates/hls/streams.h.j2 and for each way in which an operator's
+own function streams; a step is one iteration of a pipelined loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from hlsgen.emit.matrices import stream_matrix
+from hlsgen.emit.streaming import Way, way
+from hlsgen.emit.views import Operator, Value
+from hlsgen.ir.hw import HwOp
+from hlsgen.ops.hw._window import Window
+from hlsgen.ops.hw.concat import Concat
+from hlsgen.ops.hw.conv import Conv
+from hlsgen.ops.hw.matmul import MatMul
+from hlsgen.ops.hw.max_pool import MaxPool
+from hlsgen.ops.hw.reduce import Reduce
+from hlsgen.ops.hw.sum_pool import SumPool
+from hlsgen.schedule.process import Moves, Steps
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Steps of a frame and, when asked, what moves at them; channels in the order of the call."""
+
+    work: int
+    moves: Callable[[], Moves]
+
+
+def each_step(beats: int, reads: int = 1, writes: int = 1) -> Pattern:
+    """A beat on every channel at every step: ports, forks, element by element operators."""
+
+    def moves() -> Moves:
+        steps = np.arange(beats)
+        return Moves((steps,) * reads, (steps,) * writes)
+
+    return Pattern(beats, moves)
+
+
+def resize(given: int, wanted: int, beats: int) -> Pattern:
+    """`beats` beats of `given` lanes as beats of `wanted` lanes."""
+    ratio = max(given, wanted) // min(given, wanted)
+    total = beats * ratio if given > wanted else beats
+
+    def moves() -> Moves:
+        steps = np.arange(total)
+        return (
+            Moves((steps[::ratio],), (steps,))
+            if given > wanted
+            else Moves((steps,), (steps[ratio - 1 :: ratio],))
+        )
+
+    return Pattern(total, moves)
+
+
+def whole(reads: Sequence[int], writes: Sequence[int], between: int) -> Pattern:
+    """All beats of one channel after the other, some steps of computing, then all results."""
+    taken, given = sum(reads), sum(writes)
+
+    def moves() -> Moves:
+        return Moves(_in_turn(reads, 0), _in_turn(writes, taken + between))
+
+    return Pattern(taken + between + given, moves)
+
+
+def _in_turn(counts: Sequence[int], start: int) -> tuple[Steps, ...]:
+    ends = list(accumulate(counts, initial=start))
+    return tuple(np.arange(a, b) for a, b in pairwise(ends))
+
+
+def matrix(vectors: int, folds: int, steps: int) -> Pattern:
+    """Folded products: a vector is read in its first fold, a beat made at each fold's end."""
+
+    def moves() -> Moves:
+        at = np.arange(vectors * folds * steps).reshape(vectors, folds, steps)
+        return Moves((at[:, 0].reshape(-1),), (at[:, :, -1].reshape(-1),))
+
+    return Pattern(vectors * folds * steps, moves)
+
+
+def reductions(results: int, taps: int) -> Pattern:
+    """Window by window: a beat at every step, a result at each last tap."""
+
+    def moves() -> Moves:
+        steps = np.arange(results * taps)
+        return Moves((steps,), (steps[taps - 1 :: taps],))
+
+    return Pattern(results * taps, moves)
+
+
+def last_place(batch: int, pixels: int, chunks: int) -> Pattern:
+    """Reduction over all places: results while the last place is read."""
+
+    def moves() -> Moves:
+        at = np.arange(batch * pixels * chunks).reshape(batch, pixels, chunks)
+        return Moves((at.reshape(-1),), (at[:, -1].reshape(-1),))
+
+    return Pattern(batch * pixels * chunks, moves)
+
+
+def in_turns(rows: int, chunks: Sequence[int]) -> Pattern:
+    """Concatenated channels: for each place some beats of each operand."""
+
+    def moves() -> Moves:
+        at = np.arange(rows * sum(chunks)).reshape(rows, sum(chunks))
+        ends = list(accumulate(chunks, initial=0))
+        reads = (at[:, a:b].reshape(-1) for a, b in pairwise(ends))
+        return Moves(tuple(reads), (at.reshape(-1),))
+
+    return Pattern(rows * sum(chunks), moves)
+
+
+def slide(
+    window: Window, batch: int, beats: int, size: tuple[int, int], places: tuple[int, int]
+) -> Pattern:
+    """Windows: the rows that a row of windows still needs, then its windows, tap by tap.
+
+    `beats` stand at a place; `size` is that of the input, `places` that of the output.
+    """
+    rows_of = _rows(window, size[0], places[0])
+    taps = places[1] * window.kernel[0] * window.kernel[1] * beats
+    counts = np.array([(rows * size[1] * beats, made * taps) for rows, made in rows_of] * batch)
+
+    def moves() -> Moves:
+        kinds = np.repeat(np.tile([False, True], len(counts)), counts.reshape(-1))
+        return Moves((np.flatnonzero(~kinds),), (np.flatnonzero(kinds),))
+
+    return Pattern(int(counts.sum()), moves)
+
+
+def _rows(window: Window, height: int, out_height: int) -> list[tuple[int, int]]:
+    """Rows read and rows of windows made, in turns, for one frame."""
+    span = (window.kernel[0] - 1) * window.dilations[0] + 1
+    found: list[tuple[int, int]] = []
+    read = 0
+    for p in range(out_height):
+        needed = min(max(p * window.strides[0] - window.pads_begin[0] + span, read), height)
+        found.append((needed - read, 1))
+        read = needed
+    return [*found, (height - read, 0)]
+
+
+def operator_pattern(operator: Operator) -> Pattern:
+    """How an operator's own function streams."""
+    op, x, y = operator.node.op, operator.x, operator.y
+    match way(op, tuple(v.type for v in x), tuple(v.type for v in y)):
+        case Way.WHOLE:
+            computing = max(v.size for v in x + y)
+            return whole([v.beats for v in x], [v.beats for v in y], computing)
+        case Way.MATRIX:
+            return _matrix(op, x[0], y[0])
+        case Way.CHANNELS:
+            return _channels(op, x, y[0])
+
+
+def _matrix(op: HwOp, x: Value, y: Value) -> Pattern:
+    assert isinstance(op, MatMul | Conv)
+    outputs, inner = stream_matrix(op).shape
+    groups = op.group if isinstance(op, Conv) else 1
+    vectors = y.size // outputs * groups
+    return matrix(vectors, outputs // y.lanes // groups, inner // x.lanes)
+
+
+def _channels(op: HwOp, x: tuple[Value, ...], y: Value) -> Pattern:
+    match op:
+        case Conv() | MaxPool() | SumPool():
+            return reductions(y.beats, math.prod(op.window.kernel))
+        case Concat():
+            return in_turns(y.batch * y.pixels, [v.channels // v.lanes for v in x])
+        case Reduce():
+            return last_place(x[0].batch, x[0].pixels, x[0].channels // x[0].lanes)
+        case _:
+            return each_step(y.beats, reads=len(x))

@@ -1,0 +1,1 @@
+"""When the processes of a streamed design move their tokens, and how deep its FIFOs must be."""

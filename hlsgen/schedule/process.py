@@ -1,0 +1,38 @@
+"""A process of a streamed design: which step of a frame moves a token on which channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Steps = NDArray[np.int64]  # a step for each token, in the tokens' order, never falling
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """The steps of a frame at which tokens move: one array a channel, one entry a token.
+
+    A step takes one cycle where nothing holds it up, is taken whole or not at all, and moves at
+    most one token a channel. Steps between those that move anything only take time.
+    """
+
+    reads: tuple[Steps, ...] = ()
+    writes: tuple[Steps, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Process:
+    """One frame after the other, each of `work` steps in one fixed order.
+
+    `reads` and `writes` name channels in the order of `moves()`, which is called anew where it is
+    needed: its arrays are as long as tensors.
+    """
+
+    name: str
+    work: int
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    moves: Callable[[], Moves]

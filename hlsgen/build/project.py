@@ -62,7 +62,7 @@ class BuildOptions:
     `reloadable` names layers whose weights stand behind ports, "" all of them;
     `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog, `max_latency`
     bounds the clocks that it takes; `approximate` is how many codes a requantisation may be off
-    where that saves adders.
+    where that saves adders; `target_fps` is what streams are folded for, 0 for the default.
     """
 
     board: str = DEFAULT_BOARD
@@ -80,6 +80,7 @@ class BuildOptions:
     rtl: bool = False
     max_latency: int | None = None
     approximate: int = 0
+    target_fps: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +211,7 @@ def hls_options(options: BuildOptions, board: Board | None = None) -> HlsOptions
         top=options.top,
         flow_target=board.flow.value,
         arithmetic=options.arithmetic,
+        target_fps=options.target_fps,
     )
 
 
@@ -280,6 +282,7 @@ def _finish(folder: Path, verification: Verification, options: BuildOptions) -> 
         "arithmetic": {name: how.value for name, how in options.arithmetic.items()},
         "max_latency": options.max_latency,
         "approximate": options.approximate,
+        "target_fps": options.target_fps,
     }
     _write(folder, {MARKER: as_json(content)})
 
@@ -336,6 +339,7 @@ def open_project(folder: Path) -> Project:
         },
         max_latency=recorded.get("max_latency"),
         approximate=recorded.get("approximate", 0),
+        target_fps=recorded.get("target_fps", 0.0),
     )
     return Project(folder, load_network(folder / "model.onnx", options), options)
 

@@ -41,6 +41,7 @@ from hlsgen.cli.parameters import (
     Shapes,
     SynthesisTool,
     Target,
+    TargetFps,
     Top,
     Weights,
     WithRtl,
@@ -80,6 +81,7 @@ def build(
     csim: Csim = True,
     rtl: WithRtl = False,
     max_latency: MaxLatency = None,
+    target_fps: TargetFps = 0.0,
     json_: Json = False,
 ) -> int:
     """Write the whole HLS project of a model and verify it by C simulation."""
@@ -88,6 +90,7 @@ def build(
     options = build_options(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
         reloadable, csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
+        target_fps=target_fps,
     )  # fmt: skip
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)

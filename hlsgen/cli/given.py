@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ def build_options(
     shapes: list[str] | None, scales: Path | None, samples: int, seed: int,
     arithmetic: list[str] | None = None, reloadable: list[str] | None = None, *, csim: bool,
     rtl: bool = False, max_latency: int | None = None, approximate: int = 0,
+    target_fps: float = 0.0,
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -34,7 +36,7 @@ def build_options(
     return BuildOptions(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
         _reloadable(reloadable), max(samples, 1), seed, csim, rtl, max_latency,
-        _allowed(approximate),
+        _allowed(approximate), _rate(target_fps),
     )  # fmt: skip
 
 
@@ -42,6 +44,12 @@ def check_latency(clocks: int | None) -> None:
     """Errors: OptionError for less than a clock."""
     if clocks is not None and clocks < 1:
         raise OptionError(f"--max-latency must be 1 or more, got {clocks}")
+
+
+def _rate(fps: float) -> float:
+    if not 0 <= fps < math.inf:
+        raise OptionError(f"--target-fps must not be negative, got {fps:g}")
+    return fps
 
 
 def split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]:

@@ -75,6 +75,13 @@ Scales = Annotated[
         "--static-scales",
     ),
 ]
+TargetFps = Annotated[
+    float,
+    _option(
+        "Frames a second that a streamed design is folded for, at the clock and with the cycles of "
+        "the schedule model; 0 for a default."
+    ),
+]
 Folder = Annotated[
     Path, _option("The project folder; an older project of hlsgen is replaced.", ["-o", "--output"])
 ]

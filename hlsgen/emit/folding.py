@@ -10,6 +10,9 @@ from hlsgen.emit.streaming import Way, Work, channels, work
 from hlsgen.errors import OptionError
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntType
+from hlsgen.ops.hw.conv import Conv
+from hlsgen.ops.hw.max_pool import MaxPool
+from hlsgen.ops.hw.sum_pool import SumPool
 
 Folding = tuple[int, int]  # PE outputs (or channels), SIMD inputs per clock
 
@@ -19,24 +22,22 @@ _LEAST_CYCLES = 1024
 
 
 def default_folding(
-    graph: HwGraph, input_steps: Mapping[str, int] | None = None
+    graph: HwGraph, input_steps: Mapping[str, int] | None = None, target: int | None = None
 ) -> dict[str, Folding]:
     """PE and SIMD by the name of a node's first output.
 
-    The target is 16 clocks for each output place (batch x spatial) of the node that has most of
-    them, 1024 at least. A node gets the pair of divisors with the fewest products per clock that
-    reaches the target in computing, in reading and in writing (the most nearly square one of
-    equals), or all it can have where nothing reaches it. `input_steps` says by name what SIMD must
-    be a multiple of.
+    A node gets the pair of divisors with the fewest products per clock that reaches the target in
+    computing, in reading, in writing and in making windows (the most nearly square one of equals),
+    or the fastest where none does. The default target is 16 clocks for each output place (batch x
+    spatial) of the node that has most of them, 1024 at least. `input_steps` says by name what SIMD
+    must be a multiple of.
     """
-    works = {node.output: work_of(graph, node) for node in graph.nodes}
     steps = input_steps or {}
     places = [y.size // channels(y) for n in graph.nodes for y in types(graph, n.outputs) if y.size]
-    target = max(_CYCLES_PER_PIXEL * max(places, default=1), _LEAST_CYCLES)
+    if target is None:
+        target = max(_CYCLES_PER_PIXEL * max(places, default=1), _LEAST_CYCLES)
     return {
-        node.output: _smallest(
-            works[node.output], _ends(graph, node), target, steps.get(node.output, 1)
-        )
+        node.output: _smallest(graph, node, target, steps.get(node.output, 1))
         for node in graph.nodes
     }
 
@@ -51,22 +52,36 @@ def work_of(graph: HwGraph, node: Node[HwOp]) -> Work:
     return work(node.op, types(graph, node.inputs), types(graph, node.outputs))
 
 
-def _ends(graph: HwGraph, node: Node[HwOp]) -> tuple[int, int]:
-    """Elements of the largest input and of the largest output."""
-    x, y = types(graph, node.inputs), types(graph, node.outputs)
-    return max((v.size for v in x), default=0), max(v.size for v in y)
+def _smallest(graph: HwGraph, node: Node[HwOp], target: int, step: int) -> Folding:
+    todo = work_of(graph, node)
 
-
-def _smallest(todo: Work, ends: tuple[int, int], target: int, step: int) -> Folding:
-    def cost(pair: Folding) -> tuple[bool, int, int]:
+    def cost(pair: Folding) -> tuple[int, int, int]:
         pe, simd = pair
-        taken = simd if todo.way is Way.MATRIX else pe
-        cycles = max(todo.cycles // (pe * simd), ends[0] // taken, ends[1] // pe)
-        late = cycles > target
-        return late, -pe * simd if late else pe * simd, abs(pe - simd)
+        return max(_cycles(graph, node, todo, pair), target), pe * simd, abs(pe - simd)
 
     pairs = [(pe, simd) for pe in _divisors(todo.outputs) for simd in _divisors(todo.inputs)]
     return min([pair for pair in pairs if pair[1] % step == 0] or pairs, key=cost)
+
+
+def _cycles(graph: HwGraph, node: Node[HwOp], todo: Work, pair: Folding) -> int:
+    """Clocks a frame of the slowest of a node's processes; where it holds whole tensors, of it."""
+    pe, simd = pair
+    x, y = types(graph, node.inputs), types(graph, node.outputs)
+    taken = simd if todo.way is Way.MATRIX else pe
+    computing = todo.cycles // (pe * simd)
+    reading = max((v.size for v in x), default=0) // taken
+    writing = max(v.size for v in y) // pe
+    return max(computing, reading, writing, _sliding(node.op, todo.way, x, y) // taken)
+
+
+def _sliding(op: HwOp, way: Way, x: tuple[IntType, ...], y: tuple[IntType, ...]) -> int:
+    """Clocks of reading rows and making windows, an element each."""
+    match op:
+        case Conv() | MaxPool() | SumPool() if way is not Way.WHOLE:
+            places = y[0].size // channels(y[0])
+            return x[0].size + places * math.prod(op.window.kernel) * channels(x[0])
+        case _:
+            return 0
 
 
 def _divisors(n: int) -> Iterator[int]:

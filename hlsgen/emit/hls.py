@@ -71,6 +71,7 @@ class HlsOptions:
     `folding` overrides `default_folding` by the name of a node's first output; `top` names the
     function ("" takes the graph's name); `arithmetic` says by layer how products with constants are
     made, "" standing for all layers not named; `templates` replaces the shipped folder.
+    `target_fps` is how many frames a second a streamed design shall take, 0 for the default.
     """
 
     io: Io = Io.PARALLEL
@@ -80,6 +81,7 @@ class HlsOptions:
     flow_target: str = "vivado"
     folding: Mapping[str, Folding] = field(default_factory=dict[str, Folding])
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
+    target_fps: float = 0.0
     templates: Path | None = None
 
 
@@ -150,14 +152,44 @@ class Design:
 
 
 def design_of(graph: HwGraph, options: HlsOptions) -> Design:
-    """Everything about a design that its options leave open, decided."""
+    """Everything about a design that its options leave open, decided.
+
+    Errors: OptionError for a choice that a layer cannot have and a rate that no folding reaches.
+    """
     check_folding(graph, options.folding)
     check_arithmetic(graph, options.arithmetic)
     options = replace(options, arithmetic=_settled(graph, options))
+    if not options.target_fps:
+        return _design(graph, options, None)
+    if options.io is not Io.STREAM:
+        raise OptionError("--target-fps folds streams: give --io stream")
+    wanted = max(1, int(1e9 / (options.clock_ns * options.target_fps)))
+    target = wanted
+    while True:  # width converters between layers may be slower than both: then faster layers
+        design = _design(graph, options, target)
+        if design.plan.interval <= wanted:
+            return design
+        if target == 1:
+            raise _too_fast(options, wanted, design.plan)
+        target //= 2
+
+
+def _too_fast(options: HlsOptions, wanted: int, fastest: StreamPlan) -> OptionError:
+    busiest = max(fastest.processes, key=lambda p: p.work)
+    rate = 1e9 / (options.clock_ns * fastest.interval)
+    return OptionError(
+        f"--target-fps {options.target_fps:g}: no folding takes a frame in {wanted:,} clocks of "
+        f"{options.clock_ns:g} ns; {rate:,.0f} frames a second can be had, because "
+        f"{busiest.name} takes {fastest.interval:,} clocks however it is folded"
+    )
+
+
+def _design(graph: HwGraph, options: HlsOptions, target: int | None) -> Design:
+    """A design folded for so many clocks a frame."""
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
     steps = input_steps(graph, options.arithmetic) if options.io is Io.STREAM else {}
-    folding = default_folding(graph, steps) | dict(options.folding)
+    folding = default_folding(graph, steps, target) | dict(options.folding)
     lanes = stream_lanes(graph, folding)
     simd = {name: pair[1] for name, pair in folding.items()}
     units = encodings(graph, options.arithmetic, simd) if options.io is Io.STREAM else {}
@@ -178,6 +210,7 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     made = tuple(value(v, name, lanes.made[v]) for v, name in names.values.items())
     found = operators(graph, names.values, folding, lanes.taken)
     weights = weight_ports(found, options.arithmetic) if options.io is Io.STREAM else {}
+    plan = stream_plan(inputs, outputs, found, made, {f: p.name for f, p in weights.items()})
     return Design(
         top=top,
         name=graph.name,
@@ -192,7 +225,7 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
             for o in found
         },
         io=options.io,
-        plan=stream_plan(inputs, outputs, found, made, {f: p.name for f, p in weights.items()}),
+        plan=plan,
         arithmetic=options.arithmetic,
         steps={o.function: operand_step(graph, o.node) for o in found},
         units=units,

@@ -81,7 +81,7 @@ class _Draft:
         listed = ", ".join(map(str, parameters))
         made = f"{function}<{listed}>" if listed else function
         self.calls.append(f"{made}({', '.join([*before, *reads, *writes, *after])});")
-        name = f"{len(self.processes)} {function}"
+        name = f"{function} of {(*writes, *reads)[0]}"
         self.processes.append(
             Process(name, pattern.work, tuple(reads), tuple(writes), pattern.moves)
         )

@@ -62,7 +62,8 @@ class BuildOptions:
     `reloadable` names layers whose weights stand behind ports, "" all of them;
     `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog, `max_latency`
     bounds the clocks that it takes; `approximate` is how many codes a requantisation may be off
-    where that saves adders; `target_fps` is what streams are folded for, 0 for the default.
+    where that saves adders; `target_fps` is what streams are folded for, 0 for the default,
+    `folding` says so by layer.
     """
 
     board: str = DEFAULT_BOARD
@@ -81,6 +82,7 @@ class BuildOptions:
     max_latency: int | None = None
     approximate: int = 0
     target_fps: float = 0.0
+    folding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,6 +214,7 @@ def hls_options(options: BuildOptions, board: Board | None = None) -> HlsOptions
         flow_target=board.flow.value,
         arithmetic=options.arithmetic,
         target_fps=options.target_fps,
+        folding=options.folding,
     )
 
 
@@ -283,6 +286,7 @@ def _finish(folder: Path, verification: Verification, options: BuildOptions) -> 
         "max_latency": options.max_latency,
         "approximate": options.approximate,
         "target_fps": options.target_fps,
+        "folding": dict(options.folding),
     }
     _write(folder, {MARKER: as_json(content)})
 
@@ -340,6 +344,7 @@ def open_project(folder: Path) -> Project:
         max_latency=recorded.get("max_latency"),
         approximate=recorded.get("approximate", 0),
         target_fps=recorded.get("target_fps", 0.0),
+        folding={n: (pe, simd) for n, (pe, simd) in recorded.get("folding", {}).items()},
     )
     return Project(folder, load_network(folder / "model.onnx", options), options)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App, CycloptsError
 
 import hlsgen
+from hlsgen.cli.config import with_config
 from hlsgen.cli.given import build_options, check_latency, engine_of, opened, split_inputs
 from hlsgen.cli.parameters import (
     Approximate,
@@ -27,6 +28,7 @@ from hlsgen.cli.parameters import (
     Engine,
     Expected,
     Folder,
+    Folding,
     Formats,
     Inputs,
     Io,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:  # heavy modules are imported by the commands that need them
 app = App(
     name="hlsgen",
     help="Quantised ONNX models as exact integer hardware, proven on the spot.",
+    help_epilogue="Every command takes --config FILE.toml, whose keys are its options.",
     version=hlsgen.__version__,
     version_flags=["--version"],
 )
@@ -82,6 +85,7 @@ def build(
     rtl: WithRtl = False,
     max_latency: MaxLatency = None,
     target_fps: TargetFps = 0.0,
+    folding: Folding = None,
     json_: Json = False,
 ) -> int:
     """Write the whole HLS project of a model and verify it by C simulation."""
@@ -90,7 +94,7 @@ def build(
     options = build_options(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
         reloadable, csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
-        target_fps=target_fps,
+        target_fps=target_fps, folding=folding,
     )  # fmt: skip
     with _progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -335,7 +339,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in given
     given = [a for a in given if a != "--debug"]
     try:
-        status = app(given, exit_on_error=False, print_error=False)
+        status = app(with_config(given), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         text = " ".join(str(error).split())
         print(f"hlsgen: error: {text} (hlsgen --help shows the commands)", file=sys.stderr)  # noqa: T201

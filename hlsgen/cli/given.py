@@ -18,7 +18,7 @@ def build_options(
     shapes: list[str] | None, scales: Path | None, samples: int, seed: int,
     arithmetic: list[str] | None = None, reloadable: list[str] | None = None, *, csim: bool,
     rtl: bool = False, max_latency: int | None = None, approximate: int = 0,
-    target_fps: float = 0.0,
+    target_fps: float = 0.0, folding: list[str] | None = None,
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -32,11 +32,13 @@ def build_options(
     if clock_ns < 0:
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
     check_latency(max_latency)
+    if folding and io != "stream":
+        raise OptionError("--folding is for streams: give --io stream")
     static = _static_scales(scales)
     return BuildOptions(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
         _reloadable(reloadable), max(samples, 1), seed, csim, rtl, max_latency,
-        _allowed(approximate), _rate(target_fps),
+        _allowed(approximate), _rate(target_fps), _folding(folding),
     )  # fmt: skip
 
 
@@ -50,6 +52,18 @@ def _rate(fps: float) -> float:
     if not 0 <= fps < math.inf:
         raise OptionError(f"--target-fps must not be negative, got {fps:g}")
     return fps
+
+
+def _folding(values: list[str] | None) -> dict[str, tuple[int, int]]:
+    """PE and SIMD by layer."""
+    found: dict[str, tuple[int, int]] = {}
+    for value in values or []:
+        name, _, pair = value.rpartition("=")
+        parts = pair.lower().split("x")
+        if not name or len(parts) != 2 or not all(p.isdigit() and int(p) for p in parts):
+            raise OptionError(f"--folding {value}: needed is LAYER=4x8, outputs by inputs a clock")
+        found[name] = (int(parts[0]), int(parts[1]))
+    return found
 
 
 def split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]:

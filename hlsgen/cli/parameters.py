@@ -82,6 +82,14 @@ TargetFps = Annotated[
         "the schedule model; 0 for a default."
     ),
 ]
+Folding = Annotated[
+    list[str] | None,
+    _option(
+        "Outputs and inputs that a streamed layer handles a clock, LAYER=4x8 (PE x SIMD).",
+        "--folding",
+        flag=True,
+    ),
+]
 Folder = Annotated[
     Path, _option("The project folder; an older project of hlsgen is replaced.", ["-o", "--output"])
 ]

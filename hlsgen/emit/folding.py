@@ -88,9 +88,12 @@ def _divisors(n: int) -> Iterator[int]:
     return (d for d in range(1, n + 1) if n % d == 0)
 
 
-def check_folding(graph: HwGraph, folding: Mapping[str, Folding]) -> None:
-    """Errors: OptionError for a node that does not exist or a PE or SIMD that does not divide."""
-    known = {node.output: node for node in graph.nodes}
+def named_folding(graph: HwGraph, folding: Mapping[str, Folding]) -> dict[str, Folding]:
+    """The foldings by their nodes' first outputs; given names may be those of ONNX nodes, too.
+
+    Errors: OptionError for a node that does not exist or a PE or SIMD that does not divide.
+    """
+    known = {n.loc.name: n for n in graph.nodes} | {n.output: n for n in graph.nodes}
     for name, (pe, simd) in folding.items():
         if name not in known:
             raise OptionError(f"folding names {name!r}, which no node makes")
@@ -98,6 +101,7 @@ def check_folding(graph: HwGraph, folding: Mapping[str, Folding]) -> None:
         for label, value, of in (("PE", pe, todo.outputs), ("SIMD", simd, todo.inputs)):
             if value < 1 or of % value:
                 raise OptionError(f"{label} must divide {of}, got {value}", known[name].loc)
+    return {known[name].output: pair for name, pair in folding.items()}
 
 
 @dataclass(frozen=True, slots=True)

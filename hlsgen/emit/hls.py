@@ -28,7 +28,7 @@ from hlsgen.emit.choice import settled
 from hlsgen.emit.codes import operand_step
 from hlsgen.emit.encodings import Encoded, encodings, input_steps, unit_numbers
 from hlsgen.emit.folded import stream_numbers
-from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_lanes
+from hlsgen.emit.folding import Folding, default_folding, named_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
@@ -68,7 +68,7 @@ class Io(StrEnum):
 class HlsOptions:
     """Choices of the HLS back-end; none of them changes a result bit.
 
-    `folding` overrides `default_folding` by the name of a node's first output; `top` names the
+    `folding` overrides `default_folding` by a node's first output or ONNX name; `top` names the
     function ("" takes the graph's name); `arithmetic` says by layer how products with constants are
     made, "" standing for all layers not named; `templates` replaces the shipped folder.
     `target_fps` is how many frames a second a streamed design shall take, 0 for the default.
@@ -156,7 +156,7 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
 
     Errors: OptionError for a choice that a layer cannot have and a rate that no folding reaches.
     """
-    check_folding(graph, options.folding)
+    options = replace(options, folding=named_folding(graph, options.folding))
     check_arithmetic(graph, options.arithmetic)
     options = replace(options, arithmetic=_settled(graph, options))
     if not options.target_fps:

@@ -31,7 +31,7 @@ from hlsgen.passes.lower import lower  # noqa: E402
 CMVM = HERE.parents[1] / "shared" / "bench" / "cmvm"
 COLUMNS = (
     Arithmetic.TOOL, Arithmetic.SHIFT_ADD, Arithmetic.POPCOUNT, Arithmetic.COMPRESS,
-    Arithmetic.LUTGEMM, Arithmetic.TABLE,
+    Arithmetic.LUTGEMM, Arithmetic.TABLE, Arithmetic.BCQ,
 )  # fmt: skip
 
 

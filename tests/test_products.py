@@ -42,7 +42,9 @@ from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.staircase import Staircase
 
-WHOLE = (Arithmetic.COMPRESS, Arithmetic.LUTGEMM, Arithmetic.DSP_PACKED, Arithmetic.TABLE)
+WHOLE = (
+    Arithmetic.COMPRESS, Arithmetic.LUTGEMM, Arithmetic.DSP_PACKED, Arithmetic.TABLE, Arithmetic.BCQ
+)  # fmt: skip
 EXACT = (*FLAGS, "-O0", "-DHLSGEN_EXACT")
 
 
@@ -172,6 +174,27 @@ def test_products_that_share_a_dsp(low_high: Range, bits: int, columns: int) -> 
     assert (values(made, x) == x @ weights).all()
 
 
+# -- sign planes
+
+
+def test_columns_share_the_sums_of_neighbours() -> None:
+    """All signs of eight operands: hardly more than one adder a column, alone it takes seven."""
+    signs = np.array(list(itertools.product([-1, 1], repeat=8))).T
+    made = kernel(signs, np.zeros(256, int), [(-8, 7)] * 8, Arithmetic.BCQ)
+    assert sum(isinstance(c, Sum) for c in made.cells) <= 1.3 * 256
+    x = codes([(-8, 7)] * 8, 1, 500)
+    assert (values(made, x) == x @ signs).all()
+
+
+def test_an_offset_is_one_sum_for_all_columns() -> None:
+    """Uniform weights: planes of signs, minus half the sum of all operands."""
+    weights = np.array(list(itertools.product(range(-2, 2), repeat=3))).T
+    made = kernel(weights, np.arange(64), [(0, 3)] * 3, Arithmetic.BCQ)
+    x = codes([(0, 3)] * 3, 1, 64)
+    assert (values(made, x) == x @ weights + np.arange(64)).all()
+    assert not any(isinstance(c, Times | Lut) for c in made.cells)
+
+
 # -- SystemVerilog and C++
 
 
@@ -203,6 +226,8 @@ def layers() -> tuple[HwGraph, dict[str, Arithmetic]]:
     layer(Arithmetic.TABLE, rng.integers(-8, 8, (13, 3)), "x")
     layer(Arithmetic.DSP_PACKED, rng.integers(-8, 8, (13, 6)), "x")
     layer(Arithmetic.DSP_PACKED, rng.integers(-128, 128, (5, 3)), "bytes")
+    layer(Arithmetic.BCQ, rng.integers(-8, 8, (13, 3)), "x")
+    layer(Arithmetic.BCQ, rng.integers(-1, 2, (13, 6)) * 4, "x")
     chosen[b.add(conv(2, 4, group=2), "image", name="grouped")] = Arithmetic.LUTGEMM
     return b.graph(*chosen), chosen
 
@@ -303,6 +328,12 @@ def test_codes_that_lie_apart_are_known() -> None:
         (Arithmetic.POPCOUNT, (-8, 7), [[1, 1]], "operands of two codes, operand 0 has 16 .* lutg"),
         (Arithmetic.POPCOUNT, (0, 1), [[1], [3]], "one magnitude .* column 0 has 1, 3: give"),
         (Arithmetic.TABLE, (0, 255), [[1, 1]], "6 bits at most, operand 0 has 8 .* lutgemm"),
+        (
+            Arithmetic.BCQ,
+            (0, 1),
+            [[4095], [-9]],
+            "12 bits at most, .* in column 0: give this layer s",
+        ),
         (Arithmetic.DSP_PACKED, (0, 255), [[3]], "two columns or more, this layer has one"),
         (Arithmetic.DSP_PACKED, (0, 1 << 20), [[3, 5]], "27 x 18 bits, .* give this layer dsp"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,9 +93,6 @@ def _rounded(scales: Array, terms: int | None) -> Array:
 
 def _nearest(w: Array, scales: Array) -> Array:
     """For each weight the signs of the sum nearest to it."""
-    planes = scales.shape[1]
-    codes: Array = np.arange(1 << planes)[None, :] >> np.arange(planes)[::-1, None] & 1
-    signs: Array = 1.0 - 2.0 * codes  # all plus first
-    distance: Array = np.abs(w[:, :, None] - (scales @ signs)[:, None, :])
-    best = distance.argmin(axis=2)
-    return signs[:, best].transpose(1, 0, 2)
+    signs = np.array(list(itertools.product((1.0, -1.0), repeat=scales.shape[1]))).T
+    distance = np.abs(w[:, :, None] - (scales @ signs)[:, None, :])
+    return signs[:, distance.argmin(axis=2)].transpose(1, 0, 2)

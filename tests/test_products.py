@@ -19,6 +19,7 @@ from hlsgen.build.gpp import FLAGS
 from hlsgen.build.synth import synthesise
 from hlsgen.data import templates_dir
 from hlsgen.emit.arithmetic import Adders, Arithmetic
+from hlsgen.emit.choice import layer_luts, settled
 from hlsgen.emit.codes import operand_step
 from hlsgen.emit.hls import HlsOptions, emit_hls
 from hlsgen.emit.products.sums import product_sums
@@ -195,6 +196,38 @@ def test_an_offset_is_one_sum_for_all_columns() -> None:
     assert not any(isinstance(c, Times | Lut) for c in made.cells)
 
 
+# -- factors of blocks
+
+
+def blocked(rng: np.random.Generator, rows: int, size: int) -> np.ndarray:
+    """Four columns: codes of three bits, each block of rows times a factor of its own."""
+    factors = rng.integers(64, 128, (-(-rows // size), 4)).repeat(size, axis=0)[:rows]
+    return rng.integers(-4, 4, (rows, 4)) * factors
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_factors_behind_the_sums_of_blocks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(4, 9))
+    rows = int(rng.integers(2, 4)) * size
+    weights, bias = blocked(rng, rows, size), rng.integers(-999, 999, 5)
+    weights = np.insert(weights, 2, 0, axis=1)  # a column without products
+    weights[size : 2 * size, 0] = -weights[:size, 1] * 3
+    ranges = [(-8, 7), (0, 15), (5, 5)] * rows
+    x = codes(ranges[:rows], 1, 2000)
+    made = kernel(weights, bias, ranges[:rows], Arithmetic.GROUPWISE)
+    assert (values(made, x) == x @ weights + bias).all()
+
+
+def test_it_is_the_cheapest_for_blocks() -> None:
+    weights = blocked(np.random.default_rng(1), 32, 8)
+    b = Graph("g", x=IntType.of((1, 32), -8, 7))
+    graph = b.graph(b.add(MatMul(weights, np.zeros(4, np.int64)), "x", name="fc"))
+    assert settled(graph, {"": Arithmetic.AUTO}) == {"fc": Arithmetic.GROUPWISE}
+    sharing = layer_luts(graph, graph.nodes[0], Arithmetic.SHIFT_ADD)
+    assert layer_luts(graph, graph.nodes[0], Arithmetic.GROUPWISE) < 0.8 * sharing
+
+
 # -- SystemVerilog and C++
 
 
@@ -228,6 +261,7 @@ def layers() -> tuple[HwGraph, dict[str, Arithmetic]]:
     layer(Arithmetic.DSP_PACKED, rng.integers(-128, 128, (5, 3)), "bytes")
     layer(Arithmetic.BCQ, rng.integers(-8, 8, (13, 3)), "x")
     layer(Arithmetic.BCQ, rng.integers(-1, 2, (13, 6)) * 4, "x")
+    layer(Arithmetic.GROUPWISE, blocked(rng, 13, 4), "x")
     chosen[b.add(conv(2, 4, group=2), "image", name="grouped")] = Arithmetic.LUTGEMM
     return b.graph(*chosen), chosen
 

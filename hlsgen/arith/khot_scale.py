@@ -64,7 +64,7 @@ def khot_scale(weights: Array, bits: int, digits: int, ratio: Fraction) -> KhotS
     factors = _near(best * float(ratio), digits)
     scales = np.array([float(f / ratio) for f in factors])
     k = int(_errors(w, scales, most).argmin())
-    codes = np.round(w / scales[k]).astype(np.int64).clip(-most, most)
+    codes = np.round(w / float(scales[k])).astype(np.int64).clip(-most, most)
     return KhotScale(factors[k] / ratio, factors[k], codes)
 
 

@@ -26,9 +26,9 @@ class Arithmetic(StrEnum):
 
     The others are in `hlsgen.emit.products`: several products a DSP, counters of ones, counters of
     all bits that a sum consists of, tables of bit planes, tables of operands, sign planes of the
-    weights. Those in FOLDED keep weights as codes (arith/encodings), for units that streams fold.
-    AUTO is the cheapest that a layer of a parallel design can have (emit/choice.py); emission never
-    sees it.
+    weights, factors behind the sums of blocks. Those in FOLDED keep weights as codes
+    (arith/encodings), for units that streams fold. AUTO is the cheapest that a layer of a parallel
+    design can have (emit/choice.py); emission never sees it.
     """
 
     TOOL = "tool"
@@ -41,6 +41,7 @@ class Arithmetic(StrEnum):
     LUTGEMM = "lutgemm"
     TABLE = "table"
     BCQ = "bcq"
+    GROUPWISE = "groupwise"
     KHOT = "khot"
     SHIFT = "shift"
     TERNARY = "ternary"

@@ -20,9 +20,13 @@ from hlsgen.ops.hw.matmul import MatMul
 # The earlier of equals is taken. DSPs are left out: they are not counted in LUTs.
 CANDIDATES = (
     Arithmetic.SHIFT_ADD, Arithmetic.LUT, Arithmetic.TABLE, Arithmetic.POPCOUNT,
-    Arithmetic.COMPRESS, Arithmetic.LUTGEMM, Arithmetic.BCQ,
+    Arithmetic.COMPRESS, Arithmetic.LUTGEMM, Arithmetic.BCQ, Arithmetic.GROUPWISE,
 )  # fmt: skip
-_SHARED = (Arithmetic.SHIFT_ADD, Arithmetic.BCQ)  # by columns, among each other
+_SHARED = (
+    Arithmetic.SHIFT_ADD,
+    Arithmetic.BCQ,
+    Arithmetic.GROUPWISE,
+)  # by columns, among each other
 _COLUMNS = 16  # so many columns tell what all cost, where columns share nothing
 _ADDERS = Adders(operands=3, slack=1)
 

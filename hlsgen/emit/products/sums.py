@@ -11,6 +11,7 @@ from typing import assert_never
 
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.products.compress import compressed, popcounts
+from hlsgen.emit.products.groups import groupwise
 from hlsgen.emit.products.packed import packed
 from hlsgen.emit.products.planes import sign_planes
 from hlsgen.emit.products.tables import lutgemm, tables
@@ -42,6 +43,8 @@ def product_sums(  # noqa: C901 - one case an arithmetic
             return tables(b, wires, columns, constants, step)
         case Arithmetic.BCQ:
             return sign_planes(b, wires, columns, constants)
+        case Arithmetic.GROUPWISE:
+            return groupwise(b, wires, columns, constants)
         case (
             Arithmetic.KHOT | Arithmetic.SHIFT | Arithmetic.TERNARY | Arithmetic.SHERRY
             | Arithmetic.XNOR | Arithmetic.AUTO

@@ -57,10 +57,10 @@ def matrices(corpus: Path) -> Iterator[tuple[str, HwGraph]]:
     yield "+-1, 200x1 by 0, 1", network(rng.choice([-1, 1], (200, 1)), 0, 1)
     yield "ones, 49x1 by uint8", network(np.ones((49, 1), np.int64), 0, 255)
     yield "+-1, 16x128 by int8", network(rng.choice([-1, 1], (16, 128)), -128, 127)
-    scales = rng.integers(128, 256, (4, 32)).repeat(16, axis=0)
+    scales = rng.integers(128, 256, (2, 16)).repeat(16, axis=0)
     yield (
-        "int4 64x32 in blocks of 16 by int8",
-        network(rng.integers(-8, 8, (64, 32)) * scales, -128, 127),
+        "int4 32x16 in blocks of 16 by int8",
+        network(rng.integers(-8, 8, (32, 16)) * scales, -128, 127),
     )
 
 

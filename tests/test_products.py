@@ -365,8 +365,8 @@ def test_codes_that_lie_apart_are_known() -> None:
         (
             Arithmetic.BCQ,
             (0, 1),
-            [[4095], [-9]],
-            "12 bits at most, .* in column 0: give this layer s",
+            [[4095], [-9], [0]],
+            "10 bits at most, .* in column 0: give this layer s",
         ),
         (Arithmetic.DSP_PACKED, (0, 255), [[3]], "two columns or more, this layer has one"),
         (Arithmetic.DSP_PACKED, (0, 1 << 20), [[3, 5]], "27 x 18 bits, .* give this layer dsp"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hlsgen.errors import OptionError
 
 IntArray = NDArray[Any]
 
-MOST_BITS = 12  # of the greatest difference of two weights: the search is over all offsets
+MOST_BITS = 10  # of differences of weights, common zeros aside: the search is over all offsets
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +51,8 @@ def fewest_planes(weights: IntArray) -> SignPlanes:
     Shapes: weights (n,). Errors: OptionError for weights that lie too far apart.
     """
     values = np.unique(weights).tolist()
-    if values[-1] - values[0] >> MOST_BITS or max(-values[0], values[-1]) >> MOST_BITS:
-        raise OptionError(
-            f"sign planes are searched for weights of {MOST_BITS} bits at most, these lie within "
-            f"{values[0]} and {values[-1]}"
-        )
-    base, mask = _with_offset(tuple(values))
-    plain = _without_offset(tuple(sorted({abs(v) for v in values if v})))
+    base, mask = _with_offset(values)
+    plain = _without_offset(sorted({abs(v) for v in values if v}))
     if plain is not None and plain.bit_count() <= mask.bit_count():
         bits, shifts = (weights + plain) // 2, _ones(plain)
         planes = SignPlanes(tuple(s + 1 for s in shifts), 0, _signs(bits, shifts) * (weights != 0))
@@ -68,33 +64,58 @@ def fewest_planes(weights: IntArray) -> SignPlanes:
     return planes
 
 
+def _with_offset(values: list[int]) -> tuple[int, int]:
+    """(base, mask): every value is base plus some of the bits of the mask, which has the fewest."""
+    least = values[0]
+    zeros = _zeros(v - least for v in values)
+    numbers = tuple((v - least) >> zeros for v in values)
+    if numbers[-1] >> MOST_BITS:
+        raise OptionError(
+            f"sign planes are searched for weights of {MOST_BITS} bits at most, these lie within "
+            f"{least} and {values[-1]}"
+        )
+    found = [(least - (down << zeros), mask << zeros) for down, mask in _masks(numbers)]
+    return min(found, key=lambda f: (csd_weight(2 * f[0] + f[1]), -f[0]))
+
+
 @cache
-def _with_offset(values: tuple[int, ...]) -> tuple[int, int]:
-    """(base, mask): every value is base plus some of the bits of the mask, which has the fewest.
+def _masks(numbers: tuple[int, ...]) -> list[tuple[int, int]]:
+    """All (down, mask): numbers + down have ones in the mask only, which has the fewest.
 
     Were a bit above the second one over the span of use, so would be the one below it, and always
-    the opposite: one of the two is enough. So bases further down are not tried.
+    the opposite: one of the two is enough. So nothing further down is tried.
     """
-    numbers = np.array(values)
-    least, span = values[0], values[-1] - values[0]
-    bases = least - np.arange(2 << span.bit_length())
-    masks = np.bitwise_or.reduce(numbers[:, None] - bases, axis=0).tolist()
-    found = zip(bases.tolist(), masks, strict=True)
-    return min(found, key=lambda f: (f[1].bit_count(), csd_weight(2 * f[0] + f[1]), -f[0]))
+    downs = np.arange(2 << numbers[-1].bit_length())
+    masks = np.bitwise_or.reduce(np.array(numbers)[:, None] + downs, axis=0).tolist()
+    fewest = min(mask.bit_count() for mask in masks)
+    return [(down, mask) for down, mask in enumerate(masks) if mask.bit_count() == fewest]
 
 
-@cache
-def _without_offset(sizes: tuple[int, ...]) -> int | None:
+def _without_offset(sizes: list[int]) -> int | None:
     """The mask with the fewest bits whose sums +-2^bit are all of `sizes`; None if there is none.
 
     Of a sum v half of v + mask is the bits that count plus. The least of equals is taken.
     """
-    if not sizes:
-        return 0
-    masks = np.arange(1, 4 << sizes[-1].bit_length())
-    plus = np.array(sizes)[:, None] + masks
+    zeros = _zeros(sizes)
+    numbers = tuple(size >> zeros for size in sizes)
+    if not numbers or numbers[-1] >> MOST_BITS:
+        return None if numbers else 0
+    mask = _signed_mask(numbers)
+    return None if mask is None else mask << zeros
+
+
+@cache
+def _signed_mask(numbers: tuple[int, ...]) -> int | None:
+    masks = np.arange(1, 4 << numbers[-1].bit_length())
+    plus = np.array(numbers)[:, None] + masks
     fits = ((plus & 1 == 0) & (plus >> 1 & ~masks == 0)).all(axis=0)
     return min(masks[fits].tolist(), key=lambda m: (m.bit_count(), m), default=None)
+
+
+def _zeros(values: Iterable[int]) -> int:
+    """Low bits that are 0 in all of them."""
+    together = reduce(int.__or__, values, 0)
+    return max((together & -together).bit_length() - 1, 0)
 
 
 def _ones(mask: int) -> tuple[int, ...]:

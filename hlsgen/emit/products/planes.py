@@ -21,6 +21,7 @@ from hlsgen.emit.rtl.cost import kernel_luts
 from hlsgen.emit.rtl.sums import total
 from hlsgen.errors import OptionError
 
+_FEW = 8  # columns that tell which runs take the fewest words
 _COLUMNS = 64  # sizes are chosen on so many columns, which share entries,
 _ROWS = 60  # and on so many rows, a multiple of all sizes
 _ENTRY = range(1, 7)  # operands of an entry
@@ -54,7 +55,7 @@ def sign_planes(
         made = [_column(trial, ports, c[: len(ports)], 0, sizes, j) for j, c in enumerate(few)]
         return kernel_luts(trial.kernel(made))
 
-    best = min((_run(entry, few) for entry in _ENTRY), key=price)
+    best = min((_run(entry, few[:_FEW]) for entry in _ENTRY), key=price)
     pairs = zip(columns, constants, strict=True)
     return [_column(b, wires, column, c, best, j) for j, (column, c) in enumerate(pairs)]
 

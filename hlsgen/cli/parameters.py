@@ -31,10 +31,11 @@ Arithmetic = Annotated[
     _option(
         "How products with weights are made: tool (the synthesis tool decides), dsp or lut; with "
         "--io parallel also shift-add (adder graphs), dsp-packed (several products a DSP), "
-        "popcount (one-bit operands), compress (counters of bits), lutgemm (tables of bit planes) "
-        "or table (tables of operands); with --io stream, weights as codes: khot, shift, ternary, "
-        "sherry or xnor; auto takes what the cost model finds cheapest for each layer (parallel "
-        "only); LAYER=KIND for one layer.",
+        "popcount (one-bit operands), compress (counters of bits), lutgemm (tables of bit planes), "
+        "table (tables of operands) or truth-table (a neuron of few input bits as one table, its "
+        "quantiser included; LAYER[0,2-5]=truth-table for some outputs); with --io "
+        "stream, weights as codes: khot, shift, ternary, sherry or xnor; auto takes what the cost "
+        "model finds cheapest for each layer (parallel only); LAYER=KIND for one layer.",
         "--arithmetic",
         flag=True,
     ),

@@ -31,7 +31,8 @@ from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
-from hlsgen.emit.products.lines import KernelLines, kernel_of
+from hlsgen.emit.neurons import refuse_truth_tables, with_truth_tables
+from hlsgen.emit.products.lines import KernelLines, kernel_of, lookups_of
 from hlsgen.emit.reloadable import (
     WEIGHTS_FILE,
     WeightPort,
@@ -54,6 +55,7 @@ from hlsgen.ops.hw.pad import Pad
 from hlsgen.ops.hw.reduce import Reduce
 from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.hw.transpose import Transpose
+from hlsgen.ops.hw.truth_table import TruthTable
 
 
 class Io(StrEnum):
@@ -129,8 +131,9 @@ _FRAME = {
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Everything that the templates of a whole project need."""
+    """Everything that the templates of a whole project need; `graph` as it is emitted."""
 
+    graph: HwGraph
     top: str
     name: str
     inputs: tuple[Value, ...]
@@ -153,6 +156,9 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     check_folding(graph, options.folding)
     check_arithmetic(graph, options.arithmetic)
     options = replace(options, arithmetic=_settled(graph, options))
+    if options.io is Io.STREAM:
+        refuse_truth_tables(graph, options.arithmetic)
+    graph = with_truth_tables(graph, options.arithmetic)
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
     steps = input_steps(graph, options.arithmetic) if options.io is Io.STREAM else {}
@@ -178,6 +184,7 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     found = operators(graph, names.values, folding, lanes.taken)
     weights = weight_ports(found, options.arithmetic) if options.io is Io.STREAM else {}
     return Design(
+        graph=graph,
         top=top,
         name=graph.name,
         inputs=inputs,
@@ -318,6 +325,8 @@ def _places(operator: Operator) -> dict[str, Any]:
             return _reduction(reduce, operator.x[0].shape)
         case Staircase() as staircase:
             return _rows(staircase)
+        case TruthTable() as tables:
+            return {"neurons": KernelLines(lookups_of(tables, operator.x[0].type), "truth tables")}
         case _:
             return {}
 

@@ -41,7 +41,7 @@ def product_sums(
             return tables(b, wires, columns, constants, step)
         case (
             Arithmetic.KHOT | Arithmetic.SHIFT | Arithmetic.TERNARY | Arithmetic.SHERRY
-            | Arithmetic.XNOR | Arithmetic.AUTO
+            | Arithmetic.XNOR | Arithmetic.TRUTH_TABLE | Arithmetic.AUTO
         ):  # fmt: skip
             raise ValueError(
                 f"{how} makes no products of a whole vector: check_parallel comes first"

@@ -17,6 +17,7 @@ from hlsgen.emit.choice import settled
 from hlsgen.emit.hls import tidy
 from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import Namer
+from hlsgen.emit.neurons import with_truth_tables
 from hlsgen.emit.rtl.cells import Sum
 from hlsgen.emit.rtl.copies import Placement
 from hlsgen.emit.rtl.cost import luts
@@ -79,7 +80,8 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     options = options or RtlOptions()
     check_arithmetic(graph, options.arithmetic)
     options = replace(options, arithmetic=settled(graph, options.arithmetic))
-    net, times, options = _planned(absorb_offsets(graph), options)
+    graph = absorb_offsets(with_truth_tables(graph, options.arithmetic))
+    net, times, options = _planned(graph, options)
     design = Design(net, times, options)
     files: dict[str, str] = {}
     for index, layer in enumerate(net.layers):

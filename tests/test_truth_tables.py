@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from math import floor
@@ -30,11 +31,11 @@ from hlsgen.cli.commands import main
 from hlsgen.emit.arithmetic import Adders, Arithmetic, key_of, split_key
 from hlsgen.emit.choice import settled
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
-from hlsgen.emit.neurons import with_truth_tables
 from hlsgen.emit.products.lookup import looked_up
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Join, Kernel, Lut, Port, Slice
 from hlsgen.emit.rtl.emit import RtlOptions, emit_rtl
+from hlsgen.emit.truth_tables import with_truth_tables
 from hlsgen.errors import OptionError
 from hlsgen.frontends import read_model
 from hlsgen.ir.hw import HwGraph, IntType
@@ -223,6 +224,13 @@ def test_two_codes_take_one_bit_and_tables_know_what_tables_make() -> None:
 # -- every engine
 
 
+def images() -> HwGraph:
+    """A padded convolution of one channel of bits, and one channel by channel with a stride."""
+    b = Graph("images", x=IntType.of((1, 1, 5, 4), 0, 1))
+    y = b.requant(b.add(conv(1, 4), "x"), 0, 1)
+    return b.graph(b.requant(b.add(conv(4, 4, group=4, stride=2), y), -2, 1))
+
+
 MIXED = {
     "/MatMul_0/out_0[0,2-5,9]": Arithmetic.TRUTH_TABLE,
     "/MatMul_2/out_0": Arithmetic.SHIFT_ADD,
@@ -243,10 +251,23 @@ def test_the_rewritten_graph(choices: dict[str, Arithmetic]) -> None:
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize("choices", [TABLES, {"/Conv_0/out_0[1,3]": Arithmetic.TRUTH_TABLE}])
+def test_convolutions(choices: dict[str, Arithmetic]) -> None:
+    graph = images()
+    inputs = stimuli(graph, 400)
+    made = with_truth_tables(graph, choices)
+    assert differing(reference(made, inputs), reference(graph, inputs)) == []
+    assert kinds(made).count("TruthTable") == (2 if choices is TABLES else 1)
+    assert "Conv" not in kinds(made) or choices is not TABLES
+
+
+NETS = [(logic_net, TABLES), (logic_net, MIXED), (images, TABLES)]
+
+
 @needs_gpp
-@pytest.mark.parametrize("choices", [TABLES, MIXED], ids=["all", "some"])
-def test_csim(choices: dict[str, Arithmetic], tmp_path: Path) -> None:
-    graph = logic_net()
+@pytest.mark.parametrize(("make", "choices"), NETS, ids=["all", "some", "images"])
+def test_csim(make: Callable[[], HwGraph], choices: dict[str, Arithmetic], tmp_path: Path) -> None:
+    graph = make()
     inputs = stimuli(graph, 400)
     got = simulate(graph, HlsOptions(arithmetic=choices), tmp_path, inputs)
     assert differing(got, reference(graph, inputs)) == []
@@ -255,9 +276,9 @@ def test_csim(choices: dict[str, Arithmetic], tmp_path: Path) -> None:
 @needs_yosys
 @pytest.mark.parametrize("clock", [None, 2.0])
 def test_systemverilog(clock: float | None) -> None:
-    graph = logic_net()
-    inputs = stimuli(graph, 400)
-    for choices in (TABLES, MIXED):
+    for make, choices in NETS:
+        graph = make()
+        inputs = stimuli(graph, 400)
         options = RtlOptions(clock_ns=clock, relax=True, arithmetic=choices)
         assert differing(simulated(graph, inputs, options), reference(graph, inputs)) == []
 
@@ -323,7 +344,7 @@ def test_the_script_of_a_project_has_the_tables(tmp_path: Path) -> None:
 
 
 def test_auto_takes_tables_where_they_are_cheaper() -> None:
-    graph = logic_net()
+    graph = logic_net((8, 4, 2))
     chosen = settled(graph, AUTO)
     assert "TruthTable" in kinds(with_truth_tables(graph, chosen))
     b = Graph("sum", x=IntType.of((1, 2), 0, 63))
@@ -381,10 +402,10 @@ def test_wide_inputs_are_refused_at_once() -> None:
         with_truth_tables(graph, TABLES)
 
 
-def test_convolutions_and_streams_have_none() -> None:
-    b = Graph("image", x=IntType.of((1, 1, 4, 4), 0, 1))
-    with pytest.raises(OptionError, match=r"node 0 'c'.*for matrix products: give this layer auto"):
-        emit_hls(b.graph(b.add(conv(1, 2), "x", name="c")), HlsOptions(arithmetic=TABLES))
+def test_streams_have_none() -> None:
     for choices in (TABLES, {"/MatMul_0/out_0[0]": Arithmetic.TRUTH_TABLE}):
         with pytest.raises(OptionError, match=r"node 0 '/MatMul_0.*give --io parallel"):
             emit_hls(logic_net(), HlsOptions(io=Io.STREAM, arithmetic=choices))
+    grouped = images().nodes[2].output
+    with pytest.raises(OptionError, match="all outputs of a grouped convolution or for none"):
+        with_truth_tables(images(), {f"{grouped}[0]": Arithmetic.TRUTH_TABLE})

@@ -28,7 +28,7 @@ class Arithmetic(StrEnum):
     The others are in `hlsgen.emit.products`: several products a DSP, counters of ones, counters of
     all bits that a sum consists of, tables of bit planes, tables of operands. TRUTH_TABLE makes a
     neuron one table of all its input bits, its quantiser included, or those neurons of a layer that
-    a choice names, LAYER[0,2-5] (emit/neurons.py). Those in FOLDED keep
+    a choice names, LAYER[0,2-5] (emit/truth_tables.py). Those in FOLDED keep
     weights as codes (arith/encodings), for units that streams fold. AUTO is the cheapest that a
     layer of a parallel design can have (emit/choice.py); emission never sees it.
     """

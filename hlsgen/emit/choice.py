@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from hlsgen.arith.truth_table import MOST_BITS
 from hlsgen.emit.arithmetic import Adders, Arithmetic, arithmetic_of, key_of
 from hlsgen.emit.codes import operand_step
 from hlsgen.emit.matrices import ConstantMatrix, constant_matrices
@@ -82,34 +81,37 @@ def cheaper_as_tables(graph: HwGraph, node: Node[HwOp], how: Arithmetic) -> tupl
 
     Three sets are compared: none, each neuron that is no dearer by itself, and all of few bits.
     """
-    if not isinstance(node.op, MatMul) or node.op.budget is not None:
+    op = node.op
+    if not isinstance(op, MatMul | Conv) or op.budget is not None:
         return ()
     layer = neuron_layer(graph, node, {})
-    few = [j for j in range(len(node.op.bias)) if layer.bits(j) <= MOST_BITS]
-    if not few:
+    few = layer.few
+    if not few or (isinstance(op, Conv) and op.group > 1 and len(few) < len(op.bias)):
         return ()
-    (matrix,) = constant_matrices(node.op, graph.types[node.inputs[0]])
+    matrices = constant_matrices(op, graph.types[node.inputs[0]])
+    ranges = [r for matrix in matrices for r in matrix.ranges]
     step = operand_step(graph, node)
 
     def luts(tables: Collection[int], others: Sequence[int]) -> float:
-        b = Builder(matrix.ranges, _ADDERS)
-        made = [looked_up(b, range(len(matrix.ranges)), layer.table(j)) for j in tables]
+        b = Builder(ranges, _ADDERS)
+        made = [looked_up(b, range(len(ranges)), layer.table(j)) for j in tables]
         return kernel_luts(b.kernel([*made, *_codes(b, layer, others, how, step)]))
 
     def total(tables: Collection[int]) -> float:
         return luts(tables, [j for j in range(len(layer.op.bias)) if j not in tables])
 
     less = [j for j in few if luts([j], []) <= luts([], [j])]
-    return tuple(min(((), less, few), key=total))
+    sets = ((), few) if isinstance(op, Conv) and op.group > 1 else ((), less, few)
+    return tuple(min(sets, key=total))
 
 
 def _codes(
     b: Builder, layer: NeuronLayer, outputs: Sequence[int], how: Arithmetic, step: int
 ) -> list[int]:
     """Products and quantisers of some neurons."""
-    columns = layer.op.weights[:, outputs].T.tolist()
+    columns = layer.weights[:, list(outputs)].T.tolist()
     constants = layer.op.bias[list(outputs)].tolist()
-    wires = range(len(layer.op.weights))
+    wires = range(len(layer.weights))
     sums = product_sums(b, wires, columns, constants, how, step) if columns else []
     if layer.stair is None:
         return sums

@@ -31,7 +31,6 @@ from hlsgen.emit.folding import Folding, check_folding, default_folding, stream_
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
-from hlsgen.emit.neurons import refuse_truth_tables, with_truth_tables
 from hlsgen.emit.products.lines import KernelLines, kernel_of, lookups_of
 from hlsgen.emit.reloadable import (
     WEIGHTS_FILE,
@@ -45,6 +44,7 @@ from hlsgen.emit.streaming import Way, fields, way
 from hlsgen.emit.streams import StreamPlan, port_bits, stream_numbers, stream_plan
 from hlsgen.emit.sums import Sums, operator_sums
 from hlsgen.emit.tables import Tables
+from hlsgen.emit.truth_tables import refuse_truth_tables, with_truth_tables
 from hlsgen.emit.views import Operator, Value, operators, value_names
 from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph

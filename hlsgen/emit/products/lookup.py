@@ -98,28 +98,30 @@ class _Decomposition:
 def _decompositions(values: Values) -> Iterator[_Decomposition]:
     """Sets that leave fewer bits than there were: grown bit by bit from those of fewest columns."""
     count, width = len(values).bit_length() - 1, _format(values).width
-    small = np.unique(values, return_inverse=True)[1].astype(np.uint16)  # compared as bytes
+    distinct, small = np.unique(values, return_inverse=True)
+    small = small.astype(np.min_scalar_type(len(distinct)))  # compared as bytes
     kept: list[tuple[int, ...]] = [(k,) for k in range(count)]
     for _ in range(1, LUT_INPUTS):
         grown = {tuple(sorted((*s, k))) for s in kept for k in range(count) if k not in s}
-        numbers = {bound: _numbers(small, count, bound) for bound in sorted(grown)}
-        kept = sorted(numbers, key=lambda bound: max(numbers[bound]))[:_KEPT]
+        found = {bound: _columns_of(small, count, bound) for bound in sorted(grown)}
+        different = {bound: len({*columns}) for bound, columns in found.items()}
+        kept = sorted(found, key=lambda bound: different[bound])[:_KEPT]
         for bound in kept:
-            bits = max(numbers[bound]).bit_length()
+            bits = (different[bound] - 1).bit_length()
             left = count - len(bound) + bits
             if left < count:
+                numbers = {c: n for n, c in enumerate(dict.fromkeys(found[bound]))}
                 estimate = bits + width * _estimate(left)
-                yield _Decomposition(bound, numbers[bound], bits, estimate)
+                yield _Decomposition(bound, tuple(numbers[c] for c in found[bound]), bits, estimate)
 
 
 _KEPT = 8  # sets of each size that are grown further
 
 
-def _numbers(small: Values, count: int, bound: tuple[int, ...]) -> tuple[int, ...]:
-    """The number of each column that the bound bits select, equal ones alike."""
-    seen: dict[bytes, int] = {}
-    columns = small[_order(count, bound)]
-    return tuple(seen.setdefault(c.tobytes(), len(seen)) for c in columns)
+def _columns_of(small: Values, count: int, bound: tuple[int, ...]) -> list[bytes]:
+    """The columns that the bound bits select."""
+    columns = np.ascontiguousarray(small[_order(count, bound)])
+    return columns.view(f"V{columns[0].nbytes}").reshape(-1).tolist()
 
 
 def _estimate(bits: int) -> float:

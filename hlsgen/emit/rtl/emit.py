@@ -17,7 +17,6 @@ from hlsgen.emit.choice import settled
 from hlsgen.emit.hls import tidy
 from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import Namer
-from hlsgen.emit.neurons import with_truth_tables
 from hlsgen.emit.rtl.cells import Sum
 from hlsgen.emit.rtl.copies import Placement
 from hlsgen.emit.rtl.cost import luts
@@ -29,6 +28,7 @@ from hlsgen.emit.rtl.pipeline import Schedule, least_clock, schedule
 from hlsgen.emit.rtl.places import Vector, joined, repeated, stretches
 from hlsgen.emit.rtl.units import Element, Operand
 from hlsgen.emit.rtl.views import KernelView, kernel_view, sv_literal, sv_type
+from hlsgen.emit.truth_tables import with_truth_tables
 from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph, IntType
 

@@ -158,7 +158,8 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     options = replace(options, arithmetic=_settled(graph, options))
     if options.io is Io.STREAM:
         refuse_truth_tables(graph, options.arithmetic)
-    graph = with_truth_tables(graph, options.arithmetic)
+    graph, chosen = with_truth_tables(graph, options.arithmetic)
+    options = replace(options, arithmetic=chosen)
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
     steps = input_steps(graph, options.arithmetic) if options.io is Io.STREAM else {}

@@ -28,8 +28,10 @@ from hlsgen.ops.hw.transpose import Transpose
 from hlsgen.ops.hw.truth_table import TruthTable
 
 
-def with_truth_tables(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> HwGraph:
-    """The same function, the neurons that are to be tables in a `TruthTable`.
+def with_truth_tables(
+    graph: HwGraph, choices: Mapping[str, Arithmetic]
+) -> tuple[HwGraph, Mapping[str, Arithmetic]]:
+    """The same function, the neurons that are to be tables in a `TruthTable`; choices for it.
 
     1. A neuron is an output of a product with constants, with its row of the staircase that alone
        reads the sums, if one does; its table holds all codes that its inputs can take, as exactly
@@ -39,9 +41,9 @@ def with_truth_tables(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> HwGr
        well, put all in order again.
     Errors: OptionError for a neuron of too many bits, or a layer that cannot have them.
     """
-    wanted = {node.output: some for node in graph.nodes if (some := _wanted(choices, node))}
+    wanted = _wanted(graph, choices)
     if not wanted:
-        return graph
+        return graph, choices
     gone: set[str] = set()
     made: dict[str, TruthTable] = {}
     nodes: list[Node[HwOp]] = []
@@ -53,16 +55,20 @@ def with_truth_tables(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> HwGr
             nodes.append(node)
             continue
         layer = neuron_layer(graph, node, made)
-        nodes += _replaced(layer, wanted[node.output], types)
+        found = _replaced(layer, wanted[node.output], types)
+        nodes += found
         gone.add(layer.output)
-        made |= {n.output: n.op for n in nodes if isinstance(n.op, TruthTable)}
-    return replace(graph, nodes=tuple(nodes), types=types)
+        how = arithmetic_of(choices, node)
+        choices = {**choices, **{n.output: how for n in found if isinstance(n.op, MatMul | Conv)}}
+        made |= {n.output: n.op for n in found if isinstance(n.op, TruthTable)}
+    return replace(graph, nodes=tuple(nodes), types=types), choices
 
 
 def refuse_truth_tables(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> None:
     """Errors: OptionError where some layer of a streamed design is to have them."""
+    wanted = _wanted(graph, choices)
     for node in graph.nodes:
-        if _wanted(choices, node):
+        if node.output in wanted:
             raise OptionError(
                 "truth-table has all inputs of a neuron at once, and a stream folds them: give "
                 "--io parallel, or another --arithmetic for this layer",
@@ -70,21 +76,23 @@ def refuse_truth_tables(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> No
             )
 
 
-def _wanted(choices: Mapping[str, Arithmetic], node: Node[HwOp]) -> tuple[int, ...]:
-    """The outputs of a layer that are to be tables."""
-    if not isinstance(node.op, MatMul | Conv):
-        return ()
-    count = len(node.op.bias)
-    if arithmetic_of(choices, node) is Arithmetic.TRUTH_TABLE:
-        return tuple(range(count))
-    found: set[int] = set()
-    for key in choices:
-        name, some = split_key(key)
-        if some is not None and name in (node.output, node.loc.name):
-            found.update(some)
-    if found and max(found) >= count:
-        raise OptionError(f"this layer has outputs 0 to {count - 1}, not {max(found)}", node.loc)
-    return tuple(sorted(found))
+def _wanted(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> dict[str, tuple[int, ...]]:
+    """The outputs that are to be tables, of each layer that has some."""
+    known = {name for node in graph.nodes for name in (node.output, node.loc.name)}
+    named = [split_key(key, known) for key in choices]
+    found: dict[str, tuple[int, ...]] = {}
+    for node in graph.nodes:
+        if not isinstance(node.op, MatMul | Conv):
+            continue
+        count = len(node.op.bias)
+        some = {j for name, js in named if name in (node.output, node.loc.name) for j in js or ()}
+        if some and max(some) >= count:
+            raise OptionError(f"this layer has outputs 0 to {count - 1}, not {max(some)}", node.loc)
+        if arithmetic_of(choices, node) is Arithmetic.TRUTH_TABLE:
+            some = set(range(count))
+        if some:
+            found[node.output] = tuple(sorted(some))
+    return found
 
 
 class _Draft:

@@ -79,9 +79,9 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     """
     options = options or RtlOptions()
     check_arithmetic(graph, options.arithmetic)
-    options = replace(options, arithmetic=settled(graph, options.arithmetic))
-    graph = absorb_offsets(with_truth_tables(graph, options.arithmetic))
-    net, times, options = _planned(graph, options)
+    graph, chosen = with_truth_tables(graph, settled(graph, options.arithmetic))
+    options = replace(options, arithmetic=chosen)
+    net, times, options = _planned(absorb_offsets(graph), options)
     design = Design(net, times, options)
     files: dict[str, str] = {}
     for index, layer in enumerate(net.layers):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,19 +36,17 @@ class BitTable:
         return self.values[place]
 
 
-def telling_bits(codes: Sequence[int]) -> tuple[int, ...]:
+@lru_cache(1 << 12)
+def telling_bits(codes: tuple[int, ...] | range) -> tuple[int, ...]:
     """Bits of the two's complement that tell these codes apart, none of which can be left out."""
-    width = max(max(c, ~c).bit_length() for c in codes) + 1
-    kept = list(range(width))
+    distinct = np.unique(np.array(codes, dtype=np.int64))
+    width = int(np.maximum(distinct, ~distinct).max()).bit_length() + 1
+    mask = (1 << width) - 1
     for bit in reversed(range(width)):
-        fewer = [b for b in kept if b != bit]
-        if len({_picked(c, fewer) for c in codes}) == len(set(codes)):
-            kept = fewer
-    return tuple(kept)
-
-
-def _picked(code: int, bits: Sequence[int]) -> int:
-    return sum((code >> b & 1) << k for k, b in enumerate(bits))
+        fewer = mask & ~(1 << bit)
+        if np.unique(distinct & fewer).size == distinct.size:
+            mask = fewer
+    return tuple(b for b in range(width) if mask >> b & 1)
 
 
 def bit_table(codes: Sequence[Sequence[int]], function: Callable[[IntArray], IntArray]) -> BitTable:
@@ -66,7 +65,9 @@ def bit_table(codes: Sequence[Sequence[int]], function: Callable[[IntArray], Int
     shift = 0
     for own, some in zip(bits, codes, strict=True):
         column = np.array(sorted(set(some)), dtype=np.int64)
-        address = np.array([_picked(int(c), own) << shift for c in column])
+        address = np.zeros_like(column)
+        for k, bit in enumerate(own):
+            address |= (column >> bit & 1) << (shift + k)
         left = np.repeat(vectors, len(column), axis=0)
         vectors = np.column_stack((left, np.tile(column, len(vectors))))
         places = np.repeat(places, len(column)) + np.tile(address, len(places))

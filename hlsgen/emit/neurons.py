@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.hw.truth_table import TruthTable
 
+Codes: TypeAlias = tuple[int, ...] | range
+
 
 @dataclass(frozen=True, eq=False)
 class NeuronLayer:
@@ -34,7 +37,7 @@ class NeuronLayer:
     stair: Node[HwOp] | None
     rows: tuple[Steps, ...]  # of the outputs; none without a staircase
     weights: IntArray
-    codes: tuple[Sequence[int], ...]
+    codes: tuple[Codes, ...]
 
     @property
     def op(self) -> MatMul | Conv:
@@ -58,16 +61,17 @@ class NeuronLayer:
     @property
     def few(self) -> list[int]:
         """The outputs that can be tables."""
-        return [j for j in range(len(self.op.bias)) if self.bits(j) <= MOST_BITS]
+        return np.flatnonzero(self.bits <= MOST_BITS).tolist()
 
-    def bits(self, output: int) -> int:
-        """Of all inputs of a neuron."""
-        return sum(self.widths[k] for k in self._inputs(output))
+    @cached_property
+    def bits(self) -> IntArray:
+        """Of all inputs of each neuron."""
+        return np.array(self.widths) @ (self.weights != 0)
 
     def table(self, output: int) -> BitTable:
         """A neuron as one table. Errors: OptionError where its inputs have too many bits."""
         inputs = self._inputs(output)
-        bits = self.bits(output)
+        bits = int(self.bits[output])
         if bits > MOST_BITS:
             raise OptionError(
                 f"--arithmetic truth-table needs neurons of {MOST_BITS} input bits at most, output "
@@ -134,9 +138,7 @@ def _staircase_behind(graph: HwGraph, node: Node[HwOp]) -> Node[HwOp] | None:
     return readers[0] if alone and isinstance(readers[0].op, Staircase) else None
 
 
-def _codes(
-    graph: HwGraph, node: Node[HwOp], made: Mapping[str, TruthTable]
-) -> Iterator[Sequence[int]]:
+def _codes(graph: HwGraph, node: Node[HwOp], made: Mapping[str, TruthTable]) -> Iterator[Codes]:
     """The codes that each input of a layer can take, as exactly as they are known."""
     (name,) = node.inputs
     op = node.op
@@ -147,4 +149,4 @@ def _codes(
     for k, (lo, hi) in enumerate(r for matrix in matrices for r in matrix.ranges):
         known = common if source is None else {int(v) for v in source.tables[k].values}
         every = range(lo, hi + 1)
-        yield every if known is None else [c for c in sorted(known) if c in every]
+        yield every if known is None else tuple(c for c in sorted(known) if c in every)

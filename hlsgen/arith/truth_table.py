@@ -49,7 +49,9 @@ def telling_bits(codes: tuple[int, ...] | range) -> tuple[int, ...]:
     return tuple(b for b in range(width) if mask >> b & 1)
 
 
-def bit_table(codes: Sequence[Sequence[int]], function: Callable[[IntArray], IntArray]) -> BitTable:
+def bit_table(
+    codes: Sequence[tuple[int, ...] | range], function: Callable[[IntArray], IntArray]
+) -> BitTable:
     """The table of a function of operands that take these codes, and no others.
 
     `function` maps vectors (n, operands) to n values. What no codes reach is chosen so that as many

@@ -42,6 +42,7 @@ def test_every_operator_has_a_template_and_samples() -> None:
         ("realise.j2", "v >> {{ how.shift }}", "v >> {{ how.shift + 1 }}"),
         ("matmul.cpp.j2", "sums[j] + (bias_t)bias[j]", "sums[j]"),
         ("transpose.cpp.j2", "back(v)", "v"),
+        ("truth_table.cpp.j2", "x0[i * {{ inner }} + k]", "x0[k]"),
     ],
 )
 def test_a_wrong_template_is_found(template: str, old: str, new: str, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,9 +27,11 @@ class Arithmetic(StrEnum):
 
     The others are in `hlsgen.emit.products`: several products a DSP, counters of ones, counters of
     all bits that a sum consists of, tables of bit planes, tables of operands, sign planes of the
-    weights, factors behind the sums of blocks. Those in FOLDED keep weights as codes
-    (arith/encodings), for units that streams fold. AUTO is the cheapest that a layer of a parallel
-    design can have (emit/choice.py); emission never sees it.
+    weights, factors behind the sums of blocks. TRUTH_TABLE makes a neuron one table of all its
+    input bits, its quantiser included, or those neurons of a layer that a choice names,
+    LAYER[0,2-5] (emit/truth_tables.py). Those in FOLDED keep weights as codes (arith/encodings),
+    for units that streams fold. AUTO is the cheapest that a layer of a parallel design can have
+    (emit/choice.py); emission never sees it.
     """
 
     TOOL = "tool"
@@ -42,6 +45,7 @@ class Arithmetic(StrEnum):
     TABLE = "table"
     BCQ = "bcq"
     GROUPWISE = "groupwise"
+    TRUTH_TABLE = "truth-table"
     KHOT = "khot"
     SHIFT = "shift"
     TERNARY = "ternary"
@@ -72,12 +76,43 @@ def check_arithmetic(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> None:
     weighted = {n.output: n for n in graph.nodes if isinstance(n.op, MatMul | Conv)}
     by_onnx = {node.loc.name: node for node in weighted.values()}
     known = {n.output for n in graph.nodes} | {n.loc.name for n in graph.nodes}
-    for name in choices:
+    for key, how in choices.items():
+        name, some = split_key(key, known)
+        if some is not None and how is not Arithmetic.TRUTH_TABLE:
+            raise OptionError(
+                f"--arithmetic {key}={how}: single outputs can be truth-table and nothing else"
+            )
         if name == DEFAULT or name in weighted or name in by_onnx:
             continue
         layers = ", ".join(str(n.loc.name or n.output) for n in weighted.values()) or "none"
         what = "has no constant weights" if name in known else "is no layer of this network"
         raise OptionError(f"--arithmetic {name}=...: {name!r} {what}; those with weights: {layers}")
+
+
+def split_key(key: str, known: Collection[str] = ()) -> tuple[str, tuple[int, ...] | None]:
+    """A key of the choices as layer and outputs, LAYER[0,2-5]; None stands for all outputs.
+
+    A name in `known` is a layer's whatever it looks like.
+    """
+    found = None if key in known else re.fullmatch(r"(.+)\[(\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)\]", key)
+    if found is None:
+        return key, None
+    some: list[int] = []
+    for run in found[2].split(","):
+        first, _, last = run.partition("-")
+        some += range(int(first), int(last or first) + 1)
+    return found[1], tuple(some)
+
+
+def key_of(layer: str, outputs: Sequence[int]) -> str:
+    """The key of some outputs of a layer."""
+    runs: list[list[int]] = []
+    for j in sorted(outputs):
+        if runs and runs[-1][-1] == j - 1:
+            runs[-1][1:] = [j]
+        else:
+            runs.append([j])
+    return f"{layer}[{','.join('-'.join(map(str, run)) for run in runs)}]"
 
 
 def check_parallel(node: Node[HwOp], how: Arithmetic) -> None:

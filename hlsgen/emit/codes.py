@@ -14,6 +14,7 @@ from hlsgen.ops.hw.reshape import Reshape
 from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.hw.take import Take
 from hlsgen.ops.hw.transpose import Transpose
+from hlsgen.ops.hw.truth_table import TruthTable
 
 
 def codes_of(graph: HwGraph, name: str) -> frozenset[int] | None:
@@ -27,6 +28,8 @@ def codes_of(graph: HwGraph, name: str) -> frozenset[int] | None:
     match None if node is None else node.op:
         case Staircase(rows=rows):
             return frozenset(int(c) for row in rows for c in row.codes)
+        case TruthTable(tables=tables):
+            return frozenset(int(c) for table in tables for c in table.values)
         case Reshape() | Transpose() | Take() | MaxPool() | Concat() as op:
             assert node is not None
             border = frozenset((graph.types[node.inputs[0]].min,))  # of a window without elements

@@ -29,6 +29,7 @@ from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.matmul_streams import MatMulStreams
 from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.staircase import Staircase
+from hlsgen.ops.hw.truth_table import TruthTable
 from hlsgen.ops.model import cast, movement, select
 from hlsgen.ops.model.elementwise import Fn
 from hlsgen.ops.model.softmax import Softmax
@@ -106,6 +107,8 @@ def _node(index: int, node: Node[HwOp], types: Any, store: _Store) -> list[str]:
 def _arguments(index: int, op: HwOp, inputs: tuple[IntType, ...], store: _Store) -> dict[str, str]:
     if isinstance(op, Staircase):
         return _staircase(index, op, store)
+    if isinstance(op, TruthTable):
+        return {name: store.put(f"{index}.{name}", values) for name, values in op.flat.items()}
     found: dict[str, str] = {}
     for field in fields(op):
         if field.name == "budget":  # bounds that the script does not need

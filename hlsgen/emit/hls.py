@@ -32,7 +32,7 @@ from hlsgen.emit.folding import Folding, default_folding, named_folding, stream_
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
-from hlsgen.emit.products.lines import KernelLines, kernel_of
+from hlsgen.emit.products.lines import KernelLines, kernel_of, lookups_of
 from hlsgen.emit.reloadable import (
     WEIGHTS_FILE,
     WeightPort,
@@ -45,6 +45,7 @@ from hlsgen.emit.streaming import Way, fields, way
 from hlsgen.emit.streams import StreamPlan, port_bits, stream_plan
 from hlsgen.emit.sums import Sums, operator_sums
 from hlsgen.emit.tables import Tables
+from hlsgen.emit.truth_tables import refuse_truth_tables, with_truth_tables
 from hlsgen.emit.views import Operator, Value, operators, value_names
 from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph
@@ -55,6 +56,7 @@ from hlsgen.ops.hw.pad import Pad
 from hlsgen.ops.hw.reduce import Reduce
 from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.hw.transpose import Transpose
+from hlsgen.ops.hw.truth_table import TruthTable
 
 
 class Io(StrEnum):
@@ -132,8 +134,9 @@ _FRAME = {
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Everything that the templates of a whole project need."""
+    """Everything that the templates of a whole project need; `graph` as it is emitted."""
 
+    graph: HwGraph
     top: str
     name: str
     inputs: tuple[Value, ...]
@@ -159,6 +162,10 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     options = replace(options, folding=named_folding(graph, options.folding))
     check_arithmetic(graph, options.arithmetic)
     options = replace(options, arithmetic=_settled(graph, options))
+    if options.io is Io.STREAM:
+        refuse_truth_tables(graph, options.arithmetic)
+    graph, chosen = with_truth_tables(graph, options.arithmetic)
+    options = replace(options, arithmetic=chosen)
     if not options.target_fps:
         return _design(graph, options, None)
     if options.io is not Io.STREAM:
@@ -212,6 +219,7 @@ def _design(graph: HwGraph, options: HlsOptions, target: int | None) -> Design:
     weights = weight_ports(found, options.arithmetic) if options.io is Io.STREAM else {}
     plan = stream_plan(inputs, outputs, found, made, {f: p.name for f, p in weights.items()})
     return Design(
+        graph=graph,
         top=top,
         name=graph.name,
         inputs=inputs,
@@ -352,6 +360,8 @@ def _places(operator: Operator) -> dict[str, Any]:
             return _reduction(reduce, operator.x[0].shape)
         case Staircase() as staircase:
             return _rows(staircase)
+        case TruthTable() as tables:
+            return {"neurons": KernelLines(lookups_of(tables, operator.x[0].type), "truth tables")}
         case _:
             return {}
 

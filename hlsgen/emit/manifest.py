@@ -139,7 +139,7 @@ def proof(network: Network, design: Design) -> dict[str, Any]:
     model's: ranges follow from the weights and the real input ranges by integer interval
     arithmetic; a staircase was compared with its exact steps over its whole input range.
     """
-    graph = network.graph
+    graph = design.graph
     return {
         "format": FORMAT,
         "model_sha256": network.model.sha256,

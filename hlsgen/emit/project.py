@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from hlsgen.emit.arithmetic import arithmetic_of
+from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of
 from hlsgen.emit.cosim import emit_cosim
 from hlsgen.emit.hls import Design, HlsOptions, Io, design_files, design_of
 from hlsgen.emit.manifest import manifest, proof
 from hlsgen.expr.network import Network
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
+from hlsgen.ops.hw.truth_table import TruthTable
 
 
 def emit(
@@ -20,7 +22,8 @@ def emit(
     """The HLS sources and scripts, the stand-alone co-simulation model, manifest and proof."""
     options = options or HlsOptions()
     design = design_of(network.graph, options)
-    files = design_files(design, options) | emit_cosim(network, options.templates)
+    built = replace(network, graph=design.graph)
+    files = design_files(design, options) | emit_cosim(built, options.templates)
     content = manifest(network, options, board)
     content["arithmetic"] = _arithmetic(design)
     if design.io is Io.STREAM:
@@ -34,8 +37,13 @@ def emit(
 
 def _arithmetic(design: Design) -> dict[str, str]:
     """How each layer with weights multiplies, `auto` decided."""
-    weighted = (o.node for o in design.operators if isinstance(o.node.op, MatMul | Conv))
-    return {node.output: arithmetic_of(design.arithmetic, node).value for node in weighted}
+    found: dict[str, str] = {}
+    for node in design.graph.nodes:
+        if isinstance(node.op, MatMul | Conv):
+            found[node.output] = arithmetic_of(design.arithmetic, node).value
+        elif isinstance(node.op, TruthTable):
+            found[node.output] = Arithmetic.TRUTH_TABLE.value
+    return found
 
 
 def _schedule(design: Design, options: HlsOptions) -> dict[str, Any]:

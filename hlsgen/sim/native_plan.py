@@ -211,6 +211,26 @@ class Streams(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class Tables(Step):
+    """Truth tables over bits of vectors: `count` vectors of `inputs` elements, `outputs` tables.
+
+    Table j reads bit `bit` of element `operand` for each of its pins, start[j] up to start[j + 1];
+    its values begin at first[j].
+    """
+
+    x: Buffer
+    y: Buffer
+    count: int
+    inputs: int
+    outputs: int
+    start: str
+    operand: str
+    bit: str
+    first: str
+    values: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fill(Step):
     """Constants, the same for every sample."""
 

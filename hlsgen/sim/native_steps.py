@@ -31,6 +31,7 @@ from hlsgen.ops.hw.sum_pool import SumPool
 from hlsgen.ops.hw.take import Take
 from hlsgen.ops.hw.top_k import TopK
 from hlsgen.ops.hw.transpose import Transpose
+from hlsgen.ops.hw.truth_table import TruthTable
 from hlsgen.sim import native_plan as plan
 from hlsgen.sim.native_gemm import gemm, stairs
 from hlsgen.sim.native_move import move
@@ -63,7 +64,7 @@ def _last_uses(p: Planner) -> dict[str, int]:
     return last
 
 
-def _plan(p: Planner, node: Node[HwOp]) -> None:
+def _plan(p: Planner, node: Node[HwOp]) -> None:  # noqa: C901 - one case an operator
     match node.op:
         case Conv() | MatMul():
             gemm(p, node)
@@ -80,6 +81,8 @@ def _plan(p: Planner, node: Node[HwOp]) -> None:
             _streams(p, node, zeros)
         case Staircase():
             _curve(p, node, node.op)
+        case TruthTable():
+            _tables(p, node, node.op)
         case _:
             _pointwise(p, node)
 
@@ -98,6 +101,17 @@ def _curve(p: Planner, node: Node[HwOp], op: Staircase) -> None:
             x, y, shape, len(starts) - 1,
             p.param(starts, "int64_t"), p.param(row[starts[:-1]], "int32_t"),
         )
+    )  # fmt: skip
+
+
+def _tables(p: Planner, node: Node[HwOp], op: TruthTable) -> None:
+    x, y = p.buffer(node.inputs[0]), p.buffer(node.output)
+    flat = {
+        name: p.param(values, y.ctype if name == "values" else "int64_t")
+        for name, values in op.flat.items()
+    }
+    p.steps.append(
+        plan.Tables(x, y, x.size // op.inputs, op.inputs, len(op.tables), **flat)
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from hlsgen.arith.format import IntFormat
 from hlsgen.emit.arithmetic import HLS_ADDERS, Arithmetic, Wire
 from hlsgen.emit.jinja import literal, wire_type
 from hlsgen.emit.matrices import ConstantMatrix
+from hlsgen.emit.products.lookup import looked_up
 from hlsgen.emit.products.sums import product_sums
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import (
@@ -26,6 +27,8 @@ from hlsgen.emit.rtl.cells import (
     Times,
     truth_tables,
 )
+from hlsgen.ir.hw import IntType
+from hlsgen.ops.hw.truth_table import TruthTable
 
 
 def kernel_of(matrix: ConstantMatrix, how: Arithmetic, step: int) -> Kernel:
@@ -37,12 +40,18 @@ def kernel_of(matrix: ConstantMatrix, how: Arithmetic, step: int) -> Kernel:
     )
 
 
+def lookups_of(op: TruthTable, x: IntType) -> Kernel:
+    """The cells of neurons that read a vector of these integers."""
+    b = Builder([(x.min, x.max)] * op.inputs, HLS_ADDERS)
+    return b.kernel([looked_up(b, range(op.inputs), table) for table in op.tables])
+
+
 @dataclass(frozen=True, eq=False)
 class KernelLines:
     """A kernel over v[0], v[1], ... as straight-line C++; wire k is t<k>."""
 
     kernel: Kernel
-    how: Arithmetic
+    how: str
 
     @property
     def wires(self) -> list[Wire]:
@@ -70,9 +79,9 @@ class KernelLines:
         parts = [
             f"multiplications {count[Times]}" if count[Times] else "",
             f"tables {count[Lut]} (LUTs {luts})" if count[Lut] else "",
-            f"adders {count[Sum]}",
+            f"adders {count[Sum]}" if count[Sum] or not count[Lut] else "",
         ]
-        return f"{self.how.value}: " + ", ".join(p for p in parts if p)
+        return f"{self.how}: " + ", ".join(p for p in parts if p)
 
     def _wires(self, k: int, cell: Cell) -> list[Wire]:
         of = self.kernel.format(k)

@@ -47,7 +47,7 @@ def product_sums(  # noqa: C901 - one case an arithmetic
             return groupwise(b, wires, columns, constants)
         case (
             Arithmetic.KHOT | Arithmetic.SHIFT | Arithmetic.TERNARY | Arithmetic.SHERRY
-            | Arithmetic.XNOR | Arithmetic.AUTO
+            | Arithmetic.XNOR | Arithmetic.TRUTH_TABLE | Arithmetic.AUTO
         ):  # fmt: skip
             raise ValueError(
                 f"{how} makes no products of a whole vector: check_parallel comes first"

@@ -28,6 +28,7 @@ from hlsgen.emit.rtl.pipeline import Schedule, least_clock, schedule
 from hlsgen.emit.rtl.places import Vector, joined, repeated, stretches
 from hlsgen.emit.rtl.units import Element, Operand
 from hlsgen.emit.rtl.views import KernelView, kernel_view, sv_literal, sv_type
+from hlsgen.emit.truth_tables import with_truth_tables
 from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph, IntType
 
@@ -78,7 +79,8 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     """
     options = options or RtlOptions()
     check_arithmetic(graph, options.arithmetic)
-    options = replace(options, arithmetic=settled(graph, options.arithmetic))
+    graph, chosen = with_truth_tables(graph, settled(graph, options.arithmetic))
+    options = replace(options, arithmetic=chosen)
     net, times, options = _planned(absorb_offsets(graph), options)
     design = Design(net, times, options)
     files: dict[str, str] = {}

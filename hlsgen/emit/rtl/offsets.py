@@ -54,7 +54,7 @@ def _moved(
     """Both operators after the move; None where nothing moves."""
     how = stair.realisation
     assert isinstance(how, Affine)
-    row = _channel_rows(stair.row, shape, len(shape) - 1 if isinstance(source, MatMul) else 1)
+    row = channel_rows(stair.row, shape, len(shape) - 1 if isinstance(source, MatMul) else 1)
     whole = [b + (how.offset << how.shift if how.tie is None else 0) for b in how.b]
     by = [b // m if m and b % m == 0 else 0 for m, b in zip(how.m, whole, strict=True)]
     if row is None or not any(by):
@@ -70,7 +70,7 @@ def _moved(
     return replace(source, bias=bias), replace(stair, rows=rows, realisation=fewer)
 
 
-def _channel_rows(row: IntArray, shape: Sequence[int], axis: int) -> list[int] | None:
+def channel_rows(row: IntArray, shape: Sequence[int], axis: int) -> list[int] | None:
     """The row of each channel; None where a channel has several."""
     lines = np.moveaxis(np.broadcast_to(row, shape), axis, 0).reshape(shape[axis], -1)
     return lines[:, 0].tolist() if (lines == lines[:, :1]).all() else None

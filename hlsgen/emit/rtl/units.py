@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.matrices import weight_matrices
+from hlsgen.emit.products.lookup import looked_up
 from hlsgen.emit.products.sums import product_sums
 from hlsgen.emit.rtl import ranks
 from hlsgen.emit.rtl.builder import Builder
@@ -37,6 +38,7 @@ from hlsgen.ops.hw.reduce import Reduce, Reduction
 from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.hw.sum_pool import SumPool
 from hlsgen.ops.hw.top_k import TopK
+from hlsgen.ops.hw.truth_table import TruthTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def units(  # noqa: C901 - one case an operator
             return list(_matmul(op, x[0], how, step))
         case Conv():
             return list(_conv(op, x[0], how, step))
+        case TruthTable():
+            return list(_truth_table(op, x[0]))
         case Linear():
             return list(_linear(op, x, shape, how))
         case Staircase():
@@ -124,6 +128,15 @@ def _matmul(op: MatMul, x: Places, how: Arithmetic, step: int) -> Iterator[Unit]
     count = x.size // inner
     read = Read(x.reshape(-1), _rows(count, inner))
     yield Unit(weave, (read,), (Write(0, _rows(count, outer)),))
+
+
+def _truth_table(op: TruthTable, x: Places) -> Iterator[Unit]:
+    def weave(b: Builder, ports: Sequence[int]) -> list[int]:
+        return [looked_up(b, ports, table) for table in op.tables]
+
+    count = x.size // op.inputs
+    read = Read(x.reshape(-1), _rows(count, op.inputs))
+    yield Unit(weave, (read,), (Write(0, _rows(count, len(op.tables))),))
 
 
 def _affine(weights: IntArray, bias: IntArray, how: Arithmetic, step: int) -> Weave:

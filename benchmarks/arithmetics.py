@@ -14,7 +14,7 @@ from contest import CORPUS, HERE, machine, one_thread
 one_thread()
 
 import numpy as np  # noqa: E402
-from calibrate import Draft  # noqa: E402
+from calibrate import Draft, staircase  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
@@ -32,6 +32,7 @@ CMVM = HERE.parents[1] / "shared" / "bench" / "cmvm"
 COLUMNS = (
     Arithmetic.TOOL, Arithmetic.SHIFT_ADD, Arithmetic.POPCOUNT, Arithmetic.COMPRESS,
     Arithmetic.LUTGEMM, Arithmetic.TABLE, Arithmetic.BCQ, Arithmetic.GROUPWISE,
+    Arithmetic.TRUTH_TABLE,
 )  # fmt: skip
 
 
@@ -39,6 +40,21 @@ def network(weights: IntArray, lo: int, hi: int) -> HwGraph:
     """One product with a constant matrix."""
     d = Draft(x=IntType.of((1, len(weights)), lo, hi))
     return d.graph(d.add(MatMul(weights, np.zeros(weights.shape[1], np.int64)), "x"))
+
+
+def neurons(fan_in: int) -> HwGraph:
+    """Layers of 64, 32 and 5 neurons, each of a few of the codes 0 to 3 in front of it."""
+    rng = np.random.default_rng(0)
+    d = Draft(x=IntType.of((1, 16), 0, 3))
+    x = "x"
+    for inputs, outputs in ((16, 64), (64, 32), (32, 5)):
+        weights = np.zeros((inputs, outputs), np.int64)
+        for column in weights.T:
+            column[rng.choice(inputs, fan_in, replace=False)] = rng.integers(1, 8, fan_in)
+        weights *= rng.choice([-1, 1], weights.shape)
+        x = d.add(MatMul(weights, rng.integers(-9, 10, outputs)), x)
+        x = staircase(rng, d, x, "auto", 2)
+    return d.graph(x)
 
 
 def matrices(corpus: Path) -> Iterator[tuple[str, HwGraph]]:
@@ -62,6 +78,7 @@ def matrices(corpus: Path) -> Iterator[tuple[str, HwGraph]]:
         "int4 32x16 in blocks of 16 by int8",
         network(rng.integers(-8, 8, (32, 16)) * scales, -128, 127),
     )
+    yield "network 16-64-32-5, 4 inputs of 2 bits a neuron, quantisers and all", neurons(4)
 
 
 def emitted(graph: HwGraph, how: Arithmetic, top: str) -> Rtl | None:

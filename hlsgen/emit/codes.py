@@ -23,6 +23,8 @@ def codes_of(graph: HwGraph, name: str) -> frozenset[int] | None:
     Sound, not sharp: a value may never take some of them.
     """
     of, node = graph.types[name], graph.producer.get(name)
+    if name in graph.codes:
+        return graph.codes[name]
     if of.max - of.min <= 1:
         return frozenset((of.min, of.max))
     match None if node is None else node.op:

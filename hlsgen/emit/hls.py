@@ -17,7 +17,6 @@ from hlsgen.arith.staircase import Realisation
 from hlsgen.emit import indexing, numbers
 from hlsgen.emit.arithmetic import (
     MULTIPLIED,
-    AdderLines,
     Arithmetic,
     adder_lines,
     arithmetic_of,
@@ -33,6 +32,7 @@ from hlsgen.emit.jinja import cpp_type, environment, wire_type
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
 from hlsgen.emit.products.lines import KernelLines, kernel_of, lookups_of
+from hlsgen.emit.products.parts import Parts, parts_of
 from hlsgen.emit.reloadable import (
     WEIGHTS_FILE,
     WeightPort,
@@ -152,6 +152,7 @@ class Design:
     steps: Mapping[str, int]
     units: Mapping[str, Encoded]
     ports: Mapping[str, WeightPort]
+    codes: Mapping[str, frozenset[int]]
 
 
 def design_of(graph: HwGraph, options: HlsOptions) -> Design:
@@ -238,6 +239,7 @@ def _design(graph: HwGraph, options: HlsOptions, target: int | None) -> Design:
         steps={o.function: operand_step(graph, o.node) for o in found},
         units=units,
         ports=weights,
+        codes=graph.codes,
     )
 
 
@@ -280,6 +282,7 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
         "estimate_address": numbers.estimate_address,
         "fields": fields(op),
         "streamed": False,
+        "whole": (),
     }
     context |= numbers.numbers(op, *types) | _places(operator)
     context |= _sums(design.sums[operator.function])
@@ -334,14 +337,15 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     }
 
 
-def _whole(operator: Operator, how: Arithmetic, step: int) -> tuple[AdderLines | KernelLines, ...]:
-    """All sums of an operator as straight-line C++, a function for each matrix."""
+def _whole(operator: Operator, how: Arithmetic, step: int) -> tuple[Parts, ...]:
+    """All sums of an operator as straight-line C++, matrix by matrix."""
     op, x = operator.node.op, operator.x[0].type
     assert isinstance(op, MatMul | Conv)
     if how is Arithmetic.SHIFT_ADD:
-        return adder_lines(op, x)
+        return tuple(map(parts_of, adder_lines(op, x)))
     try:
-        return tuple(KernelLines(kernel_of(m, how, step), how) for m in constant_matrices(op, x))
+        kernels = [kernel_of(m, how, step) for m in constant_matrices(op, x)]
+        return tuple(parts_of(KernelLines(kernel, how)) for kernel in kernels)
     except OptionError as error:
         raise error.at(operator.node.loc) from error
 
@@ -361,7 +365,8 @@ def _places(operator: Operator) -> dict[str, Any]:
         case Staircase() as staircase:
             return _rows(staircase)
         case TruthTable() as tables:
-            return {"neurons": KernelLines(lookups_of(tables, operator.x[0].type), "truth tables")}
+            kernel = lookups_of(tables, operator.x[0].type)
+            return {"neurons": parts_of(KernelLines(kernel, "truth tables"))}
         case _:
             return {}
 

@@ -52,6 +52,7 @@ def manifest(network: Network, options: HlsOptions, board: str | None) -> dict[s
                 "free_batch": port.source in model.batch,
                 "port": names.values[port.value],
                 **_port(graph.types[port.value]),
+                **_chosen(graph.codes.get(port.value)),
                 **_affine_codes(port.prologue),
             }
             for port in network.inputs
@@ -88,6 +89,11 @@ def _port(t: IntType) -> dict[str, Any]:
         "cpp": t.format.cpp,
         "range": [t.min, t.max],
     }
+
+
+def _chosen(codes: frozenset[int] | None) -> dict[str, Any]:
+    """The only codes of an input, where its range has more: hardware may rely on it."""
+    return {} if codes is None else {"codes": sorted(codes)}
 
 
 def _numbers(e: Expr) -> list[float] | float | None:

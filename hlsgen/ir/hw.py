@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -83,5 +83,11 @@ class HwOp(Op):
         return None
 
 
+@dataclass(frozen=True, eq=False)
 class HwGraph(Graph[HwOp, IntType]):
-    """An integer-only network."""
+    """An integer-only network.
+
+    `codes` are the only integers that an input takes, where its quantiser chooses among a few.
+    """
+
+    codes: Mapping[str, frozenset[int]] = field(default_factory=dict[str, frozenset[int]])

@@ -21,7 +21,7 @@ from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.model.elementwise import Fn
 from hlsgen.passes.coarsen import coarsen, coarsened
 from hlsgen.passes.lowering.emission import Builder, NeedsRawInput
-from hlsgen.passes.lowering.inputs import Spread, assumed, network_input
+from hlsgen.passes.lowering.inputs import Spread, assumed, choices, network_input
 from hlsgen.passes.lowering.integers import integer, single
 from hlsgen.passes.lowering.reloadable import check_reloadable
 from hlsgen.passes.lowering.rules import lower_node
@@ -196,7 +196,9 @@ class _Lowering:
             )
         made = (*inputs, *(v for node in nodes for v in node.outputs))
         types = {name: b.types[name] for name in made}
-        graph = HwGraph(self.model.name, inputs, tuple(wanted), nodes, types)
+        chosen = {name: choices(b.prologues[name]) for name in inputs}
+        codes = {name: among for name, among in chosen.items() if among is not None}
+        graph = HwGraph(self.model.name, inputs, tuple(wanted), nodes, types, codes)
         ports = tuple(
             InputPort(n, tree.sources(b.prologues[n])[0].name, b.prologues[n]) for n in inputs
         )

@@ -47,7 +47,7 @@ def shrink_joins(graph: HwGraph) -> HwGraph:
                 _try(graph, nodes, types, i)
             case _:
                 continue
-    return HwGraph(graph.name, graph.inputs, graph.outputs, tuple(nodes), types)
+    return replace(graph, nodes=tuple(nodes), types=types)
 
 
 def _try(graph: HwGraph, nodes: list[Node[HwOp]], types: dict[str, IntType], index: int) -> None:

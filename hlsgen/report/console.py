@@ -38,7 +38,9 @@ def built_summary(built: Built, board: str) -> None:
     )
     for port in network.inputs:
         t = graph.types[port.value]
-        console.print(f"  input  {port.source}: {_shape(t.shape)} {t.format} in [{t.min}, {t.max}]")
+        codes = graph.codes.get(port.value)
+        span = f"in [{t.min}, {t.max}]" if codes is None else " or ".join(map(str, sorted(codes)))
+        console.print(f"  input  {port.source}: {_shape(t.shape)} {t.format} {span}")
     for out in network.outputs:
         codes = ", ".join(str(graph.types[leaf.name].format) for leaf in leaves(out.epilogue))
         host = "" if isinstance(out.epilogue, Leaf) else ", host epilogue"

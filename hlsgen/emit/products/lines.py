@@ -30,6 +30,8 @@ from hlsgen.emit.rtl.cells import (
 from hlsgen.ir.hw import IntType
 from hlsgen.ops.hw.truth_table import TruthTable
 
+_INT = 31  # bits that an int of C++ holds besides its sign
+
 
 def kernel_of(matrix: ConstantMatrix, how: Arithmetic, step: int) -> Kernel:
     """The cells that multiply a vector by a matrix."""
@@ -125,9 +127,8 @@ class KernelLines:
         return f"{text} {sign} {literal(abs(constant))}" if constant else text
 
     def _join(self, pins: Sequence[Pin]) -> str:
-        of = wire_type(IntFormat(len(pins), False))
-        bits = [self._pin(p) for p in pins]
-        return " | ".join([bits[0], *(f"({of}){t} << {k}" for k, t in enumerate(bits) if k)])
+        of = IntFormat(len(pins), False)
+        return " | ".join(_placed([self._pin(p) for p in pins], of))
 
     def _pin(self, pin: Pin) -> str:
         value = self.kernel.cells[pin.wire]
@@ -138,12 +139,14 @@ class KernelLines:
 
     def _looked_up(self, cell: Lut, of: IntFormat, place: str) -> str:
         """A bit each; the uppermost of a signed number counts negative."""
-        kind = wire_type(of)
-        bits = [
-            f"({kind})hlsgen_lut(0x{table}ULL, {place}) << {k}"
-            for k, table in enumerate(truth_tables(cell.values, of.width))
-        ]
-        bits[0] = bits[0].removeprefix(f"({kind})").removesuffix(" << 0")
+        tables = truth_tables(cell.values, of.width)
+        bits = _placed([f"hlsgen_lut(0x{table}ULL, {place})" for table in tables], of)
         if not of.signed:
             return " | ".join(bits)
         return f"({' | '.join(bits[:-1])}) - ({bits[-1]})" if bits[1:] else f"-{bits[0]}"
+
+
+def _placed(bits: Sequence[str], of: IntFormat) -> list[str]:
+    """Bits, which are ints of C++, where they stand in a number of this format."""
+    cast = f"({wire_type(of)})" if of.width > _INT else ""
+    return [f"{cast}{text} << {k}" if k else text for k, text in enumerate(bits)]

@@ -89,6 +89,7 @@ class Netlist:
     inputs: tuple[Bus, ...]
     outputs: tuple[Output, ...]
     layers: tuple[Layer, ...]
+    codes: Mapping[str, frozenset[int]]  # as in the graph
 
     @property
     def buses(self) -> dict[str, Bus]:
@@ -132,7 +133,7 @@ def netlist(
     for draft in fused(drafts, kept, partial(Builder, adders=adders)):
         layers.append(_layer(draft, known, adders))
         known |= {bus.name: bus for bus in layers[-1].buses}
-    return Netlist(top, graph.name, inputs, outputs, tuple(layers))
+    return Netlist(top, graph.name, inputs, outputs, tuple(layers), graph.codes)
 
 
 def buses_read(layer: Layer) -> tuple[str, ...]:

@@ -150,8 +150,7 @@ def _cuts(
     """Ascending cut times, the last one `total`, and the bits across: fewest cuts, then bits."""
     budget = clock_ns - model.register
     _check_clock(net, model, clock_ns)
-    times, bits = _candidates(net, timing, total)
-    reach = _reach(net, timing, budget, times)
+    times, bits, reach = _places(net, timing, total, budget)
     best: list[tuple[int, int, int]] = [(0, 0, -1)]  # stages, bits, and the cut before
     for j in range(len(times)):
         options = ((best[i][0] + 1, best[i][1] + bits[j], i) for i in range(j + 1) if reach[i] >= j)
@@ -184,10 +183,26 @@ def _check_clock(net: Netlist, model: DelayModel, clock_ns: float) -> None:
         )
 
 
+def _places(
+    net: Netlist, timing: Sequence[LayerTiming], total: float, budget: float
+) -> tuple[list[float], list[int], list[int]]:
+    """Times at which a cut may stand, the bits across it, and how far each reaches.
+
+    In deep layers a few hundred of all times may be too far from each other: then more are taken.
+    """
+    most = _CANDIDATES
+    while True:
+        times, bits = _candidates(net, timing, total, most)
+        reach = _reach(net, timing, budget, times)
+        if all(last >= k for k, last in enumerate(reach[:-1])):
+            return times, bits, reach
+        most *= 2
+
+
 def _candidates(
-    net: Netlist, timing: Sequence[LayerTiming], total: float
+    net: Netlist, timing: Sequence[LayerTiming], total: float, most: int
 ) -> tuple[list[float], list[int]]:
-    """Times at which a cut may stand, and the bits that live across it."""
+    """At most about so many times, and the bits that live across each."""
     spans = _spans(net, timing, total)
     times = sorted({f for t in timing for kernel in t.finish for f in kernel if f >= 0} | {total})
     steps = [0] * (len(times) + 1)
@@ -199,13 +214,13 @@ def _candidates(
     live: list[int] = []
     for step in steps[:-1]:
         live.append(step + (live[-1] if live else 0))
-    keep = _thinned(live)
+    keep = _thinned(live, most)
     return [times[k] for k in keep], [live[k] for k in keep]
 
 
-def _thinned(live: Sequence[int]) -> list[int]:
-    """At most about _CANDIDATES places: of each run of neighbours the one with the fewest bits."""
-    run = -(-len(live) // _CANDIDATES)
+def _thinned(live: Sequence[int], most: int) -> list[int]:
+    """At most about so many places: of each run of neighbours the one with the fewest bits."""
+    run = -(-len(live) // most)
     places = [
         min(range(k, min(k + run, len(live))), key=lambda i: (live[i], i))
         for k in range(0, len(live), run)

@@ -11,7 +11,7 @@ from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.arith.rounding import Rounding
 from hlsgen.expr import tree
 from hlsgen.expr.affine import ZERO
-from hlsgen.expr.tree import Expr, Param, Source
+from hlsgen.expr.tree import Apply, Expr, Param, Source
 from hlsgen.ir.hw import IntType
 from hlsgen.ir.model import Model, ModelType
 from hlsgen.ops.model.elementwise import Fn
@@ -52,6 +52,21 @@ def _declared(
     unit = Param.of(how.unit)
     rounded = None if item.is_integer else tree.mul(codes, unit)
     return tree.affine(leaf, unit, ZERO), rounded
+
+
+def choices(prologue: Expr) -> frozenset[int] | None:
+    """The only integers of an input whose quantiser chooses among constants; else None.
+
+    A BipolarQuant is one: 1 where x >= 0, else -1, never 0. The host can hand over nothing else.
+    """
+    match prologue:
+        case Param(values=values) if tree.is_integer(prologue):
+            return frozenset(int(v) for v in values.flat)
+        case Apply(fn=Fn.WHERE, args=(_, yes, no)):
+            among, others = choices(yes), choices(no)
+            return None if among is None or others is None else among | others
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hlsgen.build.levels import Depth, depth
 from hlsgen.build.yosys import ULTRASCALE, find_yosys
 from hlsgen.emit.rtl.cost import luts
 from hlsgen.emit.rtl.emit import ADD3, Rtl, bits_of
@@ -23,7 +24,7 @@ from hlsgen.errors import HlsgenError, OptionError
 _XILINX = (
     "hierarchy -check -top {top}; proc; techmap -map luts.v; opt_expr; opt_clean; wreduce; "
     "opt_clean; {adders}flatten; synth_xilinx -family xcup -flatten -noiopad "
-    "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json"
+    "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json; json -o netlist.json {top}"
 )
 # Adders before all else, so that each stays one carry chain. That takes products, too, which DSPs
 # then do not get.
@@ -40,6 +41,8 @@ _ASIC = (
     "abc -liberty cells.lib -script +strash;&get,-n;&dch,-f;&nf;&put;buffer,-c;topo;upsize;dnsize;"
     "stime,-p; opt_clean -purge; tee -q -o stat.txt stat -liberty cells.lib"
 )
+
+LUTS = r"LUT[1-6]|LUT6_2"
 
 # A bit of a constant of 64 at a variable place is one LUT. Yosys makes a shifter of it, of some 400
 # multiplexers, before it finds the LUT.
@@ -67,6 +70,8 @@ class FpgaCost:
     """Primitives of an UltraScale+ part; `carry8` counts pairs of CARRY4, rounded up.
 
     `inverters` are INV cells: Vivado absorbs most of them into LUTs, Yosys leaves them beside.
+    `lut_levels` are the LUTs on the longest path, `carry_chains` those that this path goes through
+    (build/levels.py says what is counted).
     """
 
     lut: int
@@ -77,6 +82,8 @@ class FpgaCost:
     dsp: int
     bram18: int
     lutram: int
+    lut_levels: int
+    carry_chains: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,8 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
         if liberty is None:
             flow = _XILINX.format(top=rtl.top, **(_IN_DSPS if dsp else _IN_LUTS))
             yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
-            fpga, asic = _fpga(work / "stat.json", rtl.top, yosys.version), None
+            counts = _counts(work / "stat.json", rtl.top, yosys.version)
+            fpga, asic = _fpga(counts, depth(work / "netlist.json", rtl.top)), None
         else:
             (work / "cells.lib").write_bytes(_library(liberty))
             said = yosys.run(read + _ASIC.format(top=rtl.top), work)
@@ -148,7 +156,8 @@ def batch_luts(designs: Sequence[Rtl]) -> list[int]:
         flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs))
         read = f"read_verilog -sv batch.sv {' '.join(files)}; "
         yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
-        return [_fpga(work / "stat.json", rtl.top, yosys.version).lut for rtl in designs]
+        path = work / "stat.json"
+        return [_sum_of(_counts(path, rtl.top, yosys.version), LUTS) for rtl in designs]
 
 
 def _side_by_side(designs: Sequence[Rtl]) -> str:
@@ -176,32 +185,37 @@ def _library(path: Path) -> bytes:
     return data
 
 
-def _fpga(path: Path, top: str, version: str) -> FpgaCost:
-    """The counts of a `stat -json`."""
+def _counts(path: Path, top: str, version: str) -> dict[str, int]:
+    """Cells of a module in a `stat -json`, by kind."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         modules: Mapping[str, Any] = content["modules"]
         cells: Mapping[str, Any] = modules.get(f"\\{top}", modules.get(top))["num_cells_by_type"]
-        counts = {kind: int(count) for kind, count in cells.items()}
+        return {kind: int(count) for kind, count in cells.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HlsgenError(
             f"{version[:40]} wrote no cell counts that hlsgen can read ({type(error).__name__}): "
             "tried with Yosys 0.23 and 0.70"
         ) from error
 
-    def sum_of(pattern: str) -> int:
-        return sum(n for kind, n in counts.items() if re.fullmatch(pattern, kind))
 
-    carry4 = sum_of("CARRY4") + 2 * sum_of("CARRY8")
+def _sum_of(counts: Mapping[str, int], pattern: str) -> int:
+    return sum(n for kind, n in counts.items() if re.fullmatch(pattern, kind))
+
+
+def _fpga(counts: Mapping[str, int], deep: Depth) -> FpgaCost:
+    carry4 = _sum_of(counts, "CARRY4") + 2 * _sum_of(counts, "CARRY8")
     return FpgaCost(
-        lut=sum_of(r"LUT[1-6]|LUT6_2"),
-        inverters=sum_of("INV"),
-        ff=sum_of(r"FD[A-Z]+(_1)?"),
+        lut=_sum_of(counts, LUTS),
+        inverters=_sum_of(counts, "INV"),
+        ff=_sum_of(counts, r"FD[A-Z]+(_1)?"),
         carry4=carry4,
         carry8=-(-carry4 // 2),
-        dsp=sum_of(r"DSP48E[12]?|DSP58"),
-        bram18=sum_of(r"RAMB18E[12]") + 2 * sum_of(r"RAMB36E[12]"),
-        lutram=sum_of(r"RAM\d+[A-Z0-9]*|SRL\w+"),
+        dsp=_sum_of(counts, r"DSP48E[12]?|DSP58"),
+        bram18=_sum_of(counts, r"RAMB18E[12]") + 2 * _sum_of(counts, r"RAMB36E[12]"),
+        lutram=_sum_of(counts, r"RAM\d+[A-Z0-9]*|SRL\w+"),
+        lut_levels=deep.lut_levels,
+        carry_chains=deep.carry_chains,
     )
 
 

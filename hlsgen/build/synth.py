@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.build.levels import Depth, depth
+from hlsgen.build.techmaps import TECHMAPS
 from hlsgen.build.yosys import ULTRASCALE, find_yosys
-from hlsgen.emit.rtl.cost import luts
+from hlsgen.emit.rtl.design_cost import luts
 from hlsgen.emit.rtl.emit import ADD3, Rtl, bits_of
 from hlsgen.errors import HlsgenError, OptionError
 
@@ -26,13 +27,14 @@ _XILINX = (
     "opt_clean; {adders}flatten; synth_xilinx -family xcup -flatten -noiopad "
     "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json; json -o netlist.json {top}"
 )
-# Adders before all else, so that each stays one carry chain. That takes products, too, which DSPs
-# then do not get.
-_IN_LUTS = {"adders": "alumacc; opt_clean; ", "dsp": " -nodsp"}
+# Adders before all else, so that each stays one carry chain (build/techmaps.py). alumacc takes
+# products, too, which DSPs then do not get.
+_CHAINS = "techmap -map chains.v; alumacc; opt_clean; "
+_IN_LUTS = {"adders": _CHAINS, "dsp": " -nodsp"}
 _IN_DSPS = {"adders": "", "dsp": ""}
 _BATCH = (
     "hierarchy -check -top batch; setattr -mod -set keep_hierarchy 1 {tops}; proc; techmap -map "
-    "luts.v; opt_expr; opt_clean; wreduce; opt_clean; alumacc; opt_clean; flatten; synth_xilinx "
+    "luts.v; opt_expr; opt_clean; wreduce; opt_clean; {adders}flatten; synth_xilinx "
     "-family xcup -flatten -noiopad -nowidelut -nodsp -top batch; tee -q -o stat.json stat -json"
 )
 _ASIC = (
@@ -43,26 +45,6 @@ _ASIC = (
 )
 
 LUTS = r"LUT[1-6]|LUT6_2"
-
-# A bit of a constant of 64 at a variable place is one LUT. Yosys makes a shifter of it, of some 400
-# multiplexers, before it finds the LUT.
-_LUTS = """
-(* techmap_celltype = "$shiftx" *)
-module lut_of_constant (A, B, Y);
-  parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
-  parameter _TECHMAP_CONSTMSK_A_ = 0;
-  parameter _TECHMAP_CONSTVAL_A_ = 0;
-  input [A_WIDTH-1:0] A;
-  input [B_WIDTH-1:0] B;
-  output [Y_WIDTH-1:0] Y;
-  generate
-    if (Y_WIDTH == 1 && B_WIDTH <= 6 && A_WIDTH == 2 ** B_WIDTH && &_TECHMAP_CONSTMSK_A_)
-      \\$lut #(.WIDTH(B_WIDTH), .LUT(_TECHMAP_CONSTVAL_A_)) found (.A(B), .Y(Y));
-    else
-      wire _TECHMAP_FAIL_ = 1;
-  endgenerate
-endmodule
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +104,8 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
     yosys = find_yosys()
     with tempfile.TemporaryDirectory(prefix="hlsgen-synth-") as name:
         work = Path(name)
-        for file, text in rtl.files.items():
+        for file, text in {**rtl.files, **TECHMAPS}.items():
             (work / file).write_text(text, encoding="utf-8")
-        (work / "luts.v").write_text(_LUTS, encoding="utf-8")
         read = f"read_verilog -sv {' '.join(rtl.files)}; "
         if liberty is None:
             flow = _XILINX.format(top=rtl.top, **(_IN_DSPS if dsp else _IN_LUTS))
@@ -150,10 +131,9 @@ def batch_luts(designs: Sequence[Rtl]) -> list[int]:
     with tempfile.TemporaryDirectory(prefix="hlsgen-synth-") as name:
         work = Path(name)
         files = {file: text for rtl in designs for file, text in rtl.files.items()}
-        beside = {"batch.sv": _side_by_side(designs), "luts.v": _LUTS}
-        for file, text in (files | beside).items():
+        for file, text in {"batch.sv": _side_by_side(designs), **files, **TECHMAPS}.items():
             (work / file).write_text(text, encoding="utf-8")
-        flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs))
+        flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs), adders=_CHAINS)
         read = f"read_verilog -sv batch.sv {' '.join(files)}; "
         yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
         path = work / "stat.json"

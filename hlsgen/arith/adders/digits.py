@@ -33,13 +33,15 @@ def _column(
     """The sum of column[i] * input i, its adders added to `made`; None for a column of zeros."""
     terms = [Term(i, e, sign < 0) for i, v in enumerate(column) for sign, e in csd_digits(v)]
     while len(terms) > 1:
-        groups = (terms[k : k + operands] for k in range(0, len(terms), operands))
-        terms = [g[0] if len(g) == 1 else _sum(g, inputs, made) for g in groups]
+        starts = range(0, len(terms), operands)
+        terms = [_sum(terms[k : k + operands], inputs, made) for k in starts]
     return terms[0] if terms else None
 
 
 def _sum(terms: Sequence[Term], inputs: int, made: dict[Adder, int]) -> Term:
-    """An adder in the one form that it has up to its sign and a power of two."""
+    """An adder in the one form that it has up to its sign and a power of two; a lone term stays."""
+    if len(terms) == 1:
+        return terms[0]
     first, *_ = ordered = sorted(terms, key=lambda t: (t.node, t.shift))
     base = min(t.shift for t in terms)
     adder = tuple(Term(t.node, t.shift - base, t.negative != first.negative) for t in ordered)

@@ -33,7 +33,8 @@ from hlsgen.arith.rounding import Rounding  # noqa: E402
 from hlsgen.arith.steps import Steps  # noqa: E402
 from hlsgen.build.synth import batch_luts  # noqa: E402
 from hlsgen.emit.arithmetic import Arithmetic  # noqa: E402
-from hlsgen.emit.rtl.cost import FACTORS, design_counts  # noqa: E402
+from hlsgen.emit.rtl.cost import FACTORS, KINDS  # noqa: E402
+from hlsgen.emit.rtl.design_cost import design_counts  # noqa: E402
 from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl  # noqa: E402
 from hlsgen.errors import Loc  # noqa: E402
 from hlsgen.ir.graph import Node  # noqa: E402
@@ -131,6 +132,20 @@ def staircase(rng: Rng, d: Draft, x: str, form: str, bits: int) -> str:
     return d.add(Staircase(rows, np.arange(t.shape[1]).reshape(1, -1), how), x)
 
 
+def halves(rng: Rng, _: str) -> HwGraph:
+    """Quotients by powers of two, half to even, of x and of -x."""
+    d = Draft(x=integers(rng, int(rng.integers(4, 13)), 6, 12))
+    made: list[str] = []
+    for sign in (1, -1):
+        y = d.add(Linear((np.full((1, d.types["x"].shape[1]), sign),), np.zeros((1, 1), int)), "x")
+        t = d.types[y]
+        slope = Fraction(1, 1 << int(rng.integers(1, 5)))
+        steps = affine_steps(t.min, t.max, slope, Fraction(0), -99, 99, Rounding.HALF_EVEN)
+        how = realise((steps,), t.format, IntFormat.of_range(-99, 99), "affine")
+        made.append(d.add(Staircase((steps,), np.zeros((1, 1), int), how), y))
+    return d.graph(*made)
+
+
 def requantiser(rng: Rng, form: str) -> HwGraph:
     d = Draft(x=integers(rng, int(rng.integers(2, 9)), 6, 11 if form == "table" else 16))
     few = form in ("thresholds", "search")
@@ -187,6 +202,7 @@ FAMILIES: Sequence[tuple[Maker, str, Arithmetic]] = (
     *((pairs, kind, TOOL) for kind in ("linear", "clamp", "product", "reduce")),
     (pairs, "linear", ADDERS),
     *((network, kind, how) for kind in ("any", "ternary") for how in BOTH),
+    (halves, "even", TOOL),
 )
 
 
@@ -207,9 +223,34 @@ def emitted(seed: int) -> list[tuple[Design, Rtl]]:
     return made
 
 
+def measure(seeds: int, path: Path, *, run: bool) -> list[Measured]:
+    """All designs of the seeds; what `path` does not hold yet is counted, unless not to be run."""
+    known: dict[str, list[int | None]] = json.loads(path.read_text()) if path.is_file() else {}
+    measured: list[Measured] = []
+    for seed in range(seeds):
+        made = emitted(seed)
+        luts = known.setdefault(str(seed), [])
+        luts += [None] * (len(made) - len(luts))
+        missing = [k for k, count in enumerate(luts) if count is None]
+        if missing and run:  # the slow part: minutes of Yosys
+            for k, count in zip(missing, batch_luts([made[k][1] for k in missing]), strict=True):
+                luts[k] = count
+            path.write_text(json.dumps(known))
+            print(f"seed {seed}: {len(missing)} designs counted", file=sys.stderr)
+        measured += [
+            Measured(design.family, seed, count, design_counts(rtl.net))
+            for (design, rtl), count in zip(made, luts, strict=True)
+            if count is not None
+        ]
+    return measured
+
+
 def fit(measured: Sequence[Measured]) -> dict[str, float]:
     """LUTs for one unit of each kind, none below zero: the least relative errors."""
-    kinds = sorted({kind for m in measured for kind in m.counts})
+    kinds = KINDS
+    unmet = [kind for kind in kinds if not any(m.counts[kind] for m in measured)]
+    if unmet:
+        raise SystemExit(f"no design has {', '.join(unmet)}: give more seeds")
     table = np.array([[m.counts[kind] for kind in kinds] for m in measured], dtype=float)
     luts = np.array([m.luts for m in measured], dtype=float)
     weight = 1 / np.maximum(luts, 30)  # a LUT more or less in a tiny design is no great error
@@ -276,23 +317,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=20, help="designs of each family")
     options.add_argument("--measured", type=Path, default=HERE / "calibration.json")
+    options.add_argument(
+        "--known", action="store_true", help="take what was measured, run no Yosys"
+    )
     options.add_argument("--write", action="store_true", help="store the factors in hlsgen")
     options.add_argument("--plot", type=Path, help="an SVG or PNG file (needs matplotlib)")
     given = options.parse_args()
-    known: dict[str, list[int]] = (
-        json.loads(given.measured.read_text()) if given.measured.is_file() else {}
-    )
-    measured: list[Measured] = []
-    for seed in range(given.seeds):
-        made = emitted(seed)
-        if str(seed) not in known:  # the slow part: a minute or more of Yosys
-            known[str(seed)] = batch_luts([rtl for _, rtl in made])
-            given.measured.write_text(json.dumps(known))
-            print(f"seed {seed}: {sum(known[str(seed)])} LUTs", file=sys.stderr)
-        measured += [
-            Measured(design.family, seed, luts, design_counts(rtl.net))
-            for (design, rtl), luts in zip(made, known[str(seed)], strict=True)
-        ]
+    measured = measure(given.seeds, given.measured, run=not given.known)
     factors = fit([m for m in measured if not held_back(m)])
     show(measured, factors)
     for kind, value in factors.items():

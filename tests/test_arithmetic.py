@@ -6,8 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hls_graphs import all_samples, differing, reference, simulate, stimuli
+from hls_graphs import Builder, all_samples, differing, reference, simulate, stimuli
 
 from hlsgen.arith.adders.graph import coefficients
 from hlsgen.build.gpp import FLAGS
@@ -17,7 +18,8 @@ from hlsgen.emit.arithmetic import MULTIPLIED, Arithmetic, adder_lines
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.errors import OptionError
-from hlsgen.ir.hw import HwGraph
+from hlsgen.ir.field import to_int64
+from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
 
@@ -54,6 +56,24 @@ def test_native_wires_give_the_same_integers(tmp_path: Path) -> None:
     inputs = stimuli(graph, 128)
     options = HlsOptions(arithmetic={"": Arithmetic.SHIFT_ADD})
     got = simulate(graph, options, tmp_path, inputs)
+    assert differing(got, reference(graph, inputs)) == []
+
+
+def test_weights_of_any_size_as_adders(tmp_path: Path) -> None:
+    """Entries of 2^31 by 16 bits, of more than the search's 62 bits, zeros, opposite columns."""
+    third = (1 << 70) // 3
+    b = Builder("wide", x=IntType.of((1, 3), -(1 << 15), (1 << 15) - 1))
+    for name, rows in {
+        "large": [[1 << 31, -(1 << 31), 0], [-3, 3, 0], [1 - (1 << 31), (1 << 31) - 1, 0]],
+        "huge": [[third, -third, 1 << 70], [5, -5, 0], [0, 0, 0]],
+        "zeros": [[0], [0], [0]],
+    }.items():
+        weights = to_int64(np.array(rows, dtype=object))
+        b.add(MatMul(weights, np.zeros(len(rows[0]), np.int64)), "x", name=name)
+    graph = b.graph("large", "huge", "zeros")
+    inputs = stimuli(graph, 64)
+    options = HlsOptions(arithmetic={"": Arithmetic.SHIFT_ADD})
+    got = simulate(graph, options, tmp_path, inputs, **EXACT)
     assert differing(got, reference(graph, inputs)) == []
 
 

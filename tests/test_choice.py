@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hls_graphs import Builder, differing, matmul, reference, simulate, stimuli
+from hls_graphs import Builder, differing, reference, simulate, stimuli
+from rtl_graphs import sample_graph
 from test_rtl_ops import needs_yosys, simulated
 
 from hlsgen.build.project import open_project
@@ -17,11 +18,15 @@ from hlsgen.cli.commands import main
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.choice import CANDIDATES, layer_luts, settled
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
-from hlsgen.emit.rtl.cost import counts, factors, luts, table_luts
+from hlsgen.emit.rtl.carry_save import constant_product
+from hlsgen.emit.rtl.cells import Kernel, Port, Sum, Term, result_range
+from hlsgen.emit.rtl.cost import KINDS, counts, factors, table_luts
+from hlsgen.emit.rtl.design_cost import design_counts, luts
 from hlsgen.emit.rtl.emit import RtlOptions, emit_rtl
 from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw.matmul import MatMul
+from hlsgen.ops.hw.take import Take
 
 AUTO = {"": Arithmetic.AUTO}
 MLP = Path(__file__).parents[1] / "examples/digits_mlp/digits_mlp.onnx"
@@ -93,18 +98,62 @@ def test_auto_is_for_whole_layers() -> None:
 
 
 def test_every_kind_of_cell_has_a_factor() -> None:
-    found = {kind for how in CANDIDATES for kind in _kinds(how)}
-    assert found <= factors().keys()
+    """No network meets a kind that the calibration forgot."""
+    assert set(factors()) == set(KINDS)
+    graph = sample_graph()
+    found = set(design_counts(emit_rtl(graph, RtlOptions(clock_ns=None)).net))
+    assert found <= set(KINDS)
+    assert len(found) > 10
 
 
-def _kinds(how: Arithmetic) -> set[str]:
-    b = Builder("one", z=IntType.of((1, 9), 0, 1))
-    graph = b.graph(b.add(matmul(9, 3), "z"))
-    try:
-        rtl = emit_rtl(graph, RtlOptions(clock_ns=None, arithmetic={"": how}))
-    except OptionError:
-        return set()
-    return {kind for layer in rtl.net.layers for k in layer.kernels for kind in counts(k)}
+@pytest.mark.parametrize(
+    ("bits", "signed", "factor", "expected"),
+    [
+        (8, False, 3, (0, 0, 7)),  # x + 2x: bit 0 is a wire, the top one the carry
+        (8, False, 7, (0, 8, 8)),  # x + 2x + 4x
+        (1, False, 5, (0, 0, 0)),  # no two bits meet
+        (8, True, 5, (0, 0, 7)),  # the sign meets the bits below it
+    ],
+)
+def test_products_are_followed_bit_by_bit(
+    bits: int, signed: bool, factor: int, expected: tuple[int, int, int]
+) -> None:
+    made = constant_product(bits, signed, factor, bits + factor.bit_length())
+    assert (made.full, made.last, made.chain) == expected
+
+
+def test_a_chain_counts_where_two_bits_meet() -> None:
+    ranges = ((0, 15), (0, 255), (-8, 7), (-8, 7))
+    ports = tuple(Port(k) for k in range(4))
+
+    def count(*terms: Term, constant: int = 0) -> dict[str, int]:
+        cell = Sum(terms, constant)
+        made = (*ranges, result_range(cell, list(ranges)))
+        return dict(counts(Kernel((*ports, cell), made, (4,), (0,) * 5)))
+
+    assert count(Term(0), Term(1)) == {"additions": 4}
+    assert count(Term(0), Term(1, 4)) == {}
+    assert count(Term(1), Term(0, 0, True)) == {"additions": 4}
+    assert count(Term(2), Term(3)) == {"additions": 4}
+    assert count(Term(2), Term(1)) == {"additions": 8}
+    assert count(Term(1), constant=3) == {"constants": 9}
+
+
+def test_what_reaches_no_output_costs_nothing() -> None:
+    """A column that nobody reads, and one whose code is always the same."""
+
+    def estimate(columns: np.ndarray, kept: int, form: str = "") -> float:
+        b = Builder("part", x=IntType.of((1, 6), -8, 7))
+        y = b.add(MatMul(columns, np.zeros(columns.shape[1], np.int64)), "x")
+        if form:
+            y = b.requant(y, 3, 3)
+        taken = b.add(Take(1, tuple(range(kept))), y)
+        options = RtlOptions(clock_ns=None, arithmetic={"": Arithmetic.LUT})
+        return luts(emit_rtl(b.graph(taken), options).net)
+
+    columns = RNG.integers(1, 16, (6, 3))
+    assert estimate(columns, 2) == estimate(columns[:, :2], 2) < estimate(columns, 3)
+    assert estimate(columns, 3, "constant") == 0
 
 
 def test_tables_count_what_differs() -> None:

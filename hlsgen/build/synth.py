@@ -15,23 +15,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hlsgen.build.levels import Depth, depth
+from hlsgen.build.techmaps import TECHMAPS
 from hlsgen.build.yosys import ULTRASCALE, find_yosys
-from hlsgen.emit.rtl.cost import luts
+from hlsgen.emit.rtl.design_cost import luts
 from hlsgen.emit.rtl.emit import ADD3, Rtl, bits_of
 from hlsgen.errors import HlsgenError, OptionError
 
 _XILINX = (
     "hierarchy -check -top {top}; proc; techmap -map luts.v; opt_expr; opt_clean; wreduce; "
     "opt_clean; {adders}flatten; synth_xilinx -family xcup -flatten -noiopad "
-    "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json"
+    "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json; json -o netlist.json {top}"
 )
-# Adders before all else, so that each stays one carry chain. That takes products, too, which DSPs
-# then do not get.
-_IN_LUTS = {"adders": "alumacc; opt_clean; ", "dsp": " -nodsp"}
+# Adders before all else, so that each stays one carry chain (build/techmaps.py). alumacc takes
+# products, too, which DSPs then do not get.
+_CHAINS = "techmap -map chains.v; alumacc; opt_clean; "
+_IN_LUTS = {"adders": _CHAINS, "dsp": " -nodsp"}
 _IN_DSPS = {"adders": "", "dsp": ""}
 _BATCH = (
     "hierarchy -check -top batch; setattr -mod -set keep_hierarchy 1 {tops}; proc; techmap -map "
-    "luts.v; opt_expr; opt_clean; wreduce; opt_clean; alumacc; opt_clean; flatten; synth_xilinx "
+    "luts.v; opt_expr; opt_clean; wreduce; opt_clean; {adders}flatten; synth_xilinx "
     "-family xcup -flatten -noiopad -nowidelut -nodsp -top batch; tee -q -o stat.json stat -json"
 )
 _ASIC = (
@@ -41,25 +44,7 @@ _ASIC = (
     "stime,-p; opt_clean -purge; tee -q -o stat.txt stat -liberty cells.lib"
 )
 
-# A bit of a constant of 64 at a variable place is one LUT. Yosys makes a shifter of it, of some 400
-# multiplexers, before it finds the LUT.
-_LUTS = """
-(* techmap_celltype = "$shiftx" *)
-module lut_of_constant (A, B, Y);
-  parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
-  parameter _TECHMAP_CONSTMSK_A_ = 0;
-  parameter _TECHMAP_CONSTVAL_A_ = 0;
-  input [A_WIDTH-1:0] A;
-  input [B_WIDTH-1:0] B;
-  output [Y_WIDTH-1:0] Y;
-  generate
-    if (Y_WIDTH == 1 && B_WIDTH <= 6 && A_WIDTH == 2 ** B_WIDTH && &_TECHMAP_CONSTMSK_A_)
-      \\$lut #(.WIDTH(B_WIDTH), .LUT(_TECHMAP_CONSTVAL_A_)) found (.A(B), .Y(Y));
-    else
-      wire _TECHMAP_FAIL_ = 1;
-  endgenerate
-endmodule
-"""
+LUTS = r"LUT[1-6]|LUT6_2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +52,8 @@ class FpgaCost:
     """Primitives of an UltraScale+ part; `carry8` counts pairs of CARRY4, rounded up.
 
     `inverters` are INV cells: Vivado absorbs most of them into LUTs, Yosys leaves them beside.
+    `lut_levels` are the LUTs on the longest path, `carry_chains` those that this path goes through
+    (build/levels.py says what is counted).
     """
 
     lut: int
@@ -77,6 +64,8 @@ class FpgaCost:
     dsp: int
     bram18: int
     lutram: int
+    lut_levels: int
+    carry_chains: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +104,14 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
     yosys = find_yosys()
     with tempfile.TemporaryDirectory(prefix="hlsgen-synth-") as name:
         work = Path(name)
-        for file, text in rtl.files.items():
+        for file, text in {**rtl.files, **TECHMAPS}.items():
             (work / file).write_text(text, encoding="utf-8")
-        (work / "luts.v").write_text(_LUTS, encoding="utf-8")
         read = f"read_verilog -sv {' '.join(rtl.files)}; "
         if liberty is None:
             flow = _XILINX.format(top=rtl.top, **(_IN_DSPS if dsp else _IN_LUTS))
             yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
-            fpga, asic = _fpga(work / "stat.json", rtl.top, yosys.version), None
+            counts = _counts(work / "stat.json", rtl.top, yosys.version)
+            fpga, asic = _fpga(counts, depth(work / "netlist.json", rtl.top)), None
         else:
             (work / "cells.lib").write_bytes(_library(liberty))
             said = yosys.run(read + _ASIC.format(top=rtl.top), work)
@@ -142,13 +131,13 @@ def batch_luts(designs: Sequence[Rtl]) -> list[int]:
     with tempfile.TemporaryDirectory(prefix="hlsgen-synth-") as name:
         work = Path(name)
         files = {file: text for rtl in designs for file, text in rtl.files.items()}
-        beside = {"batch.sv": _side_by_side(designs), "luts.v": _LUTS}
-        for file, text in (files | beside).items():
+        for file, text in {"batch.sv": _side_by_side(designs), **files, **TECHMAPS}.items():
             (work / file).write_text(text, encoding="utf-8")
-        flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs))
+        flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs), adders=_CHAINS)
         read = f"read_verilog -sv batch.sv {' '.join(files)}; "
         yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
-        return [_fpga(work / "stat.json", rtl.top, yosys.version).lut for rtl in designs]
+        path = work / "stat.json"
+        return [_sum_of(_counts(path, rtl.top, yosys.version), LUTS) for rtl in designs]
 
 
 def _side_by_side(designs: Sequence[Rtl]) -> str:
@@ -176,32 +165,37 @@ def _library(path: Path) -> bytes:
     return data
 
 
-def _fpga(path: Path, top: str, version: str) -> FpgaCost:
-    """The counts of a `stat -json`."""
+def _counts(path: Path, top: str, version: str) -> dict[str, int]:
+    """Cells of a module in a `stat -json`, by kind."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         modules: Mapping[str, Any] = content["modules"]
         cells: Mapping[str, Any] = modules.get(f"\\{top}", modules.get(top))["num_cells_by_type"]
-        counts = {kind: int(count) for kind, count in cells.items()}
+        return {kind: int(count) for kind, count in cells.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HlsgenError(
             f"{version[:40]} wrote no cell counts that hlsgen can read ({type(error).__name__}): "
             "tried with Yosys 0.23 and 0.70"
         ) from error
 
-    def sum_of(pattern: str) -> int:
-        return sum(n for kind, n in counts.items() if re.fullmatch(pattern, kind))
 
-    carry4 = sum_of("CARRY4") + 2 * sum_of("CARRY8")
+def _sum_of(counts: Mapping[str, int], pattern: str) -> int:
+    return sum(n for kind, n in counts.items() if re.fullmatch(pattern, kind))
+
+
+def _fpga(counts: Mapping[str, int], deep: Depth) -> FpgaCost:
+    carry4 = _sum_of(counts, "CARRY4") + 2 * _sum_of(counts, "CARRY8")
     return FpgaCost(
-        lut=sum_of(r"LUT[1-6]|LUT6_2"),
-        inverters=sum_of("INV"),
-        ff=sum_of(r"FD[A-Z]+(_1)?"),
+        lut=_sum_of(counts, LUTS),
+        inverters=_sum_of(counts, "INV"),
+        ff=_sum_of(counts, r"FD[A-Z]+(_1)?"),
         carry4=carry4,
         carry8=-(-carry4 // 2),
-        dsp=sum_of(r"DSP48E[12]?|DSP58"),
-        bram18=sum_of(r"RAMB18E[12]") + 2 * sum_of(r"RAMB36E[12]"),
-        lutram=sum_of(r"RAM\d+[A-Z0-9]*|SRL\w+"),
+        dsp=_sum_of(counts, r"DSP48E[12]?|DSP58"),
+        bram18=_sum_of(counts, r"RAMB18E[12]") + 2 * _sum_of(counts, r"RAMB36E[12]"),
+        lutram=_sum_of(counts, r"RAM\d+[A-Z0-9]*|SRL\w+"),
+        lut_levels=deep.lut_levels,
+        carry_chains=deep.carry_chains,
     )
 
 

@@ -15,7 +15,7 @@ from hlsgen.arith.format import IntFormat
 from hlsgen.arith.signed_digit import csd_weight
 from hlsgen.emit.jinja import wire_type
 from hlsgen.emit.matrices import constant_matrices
-from hlsgen.errors import OptionError, Unsupported
+from hlsgen.errors import OptionError
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntArray, IntType
 from hlsgen.ops.hw.conv import Conv
@@ -169,6 +169,7 @@ class AdderLines:
         return (
             f"shifts and adds: {len(graph.adders)} adders on {graph.depth} levels, "
             f"{graph.cost()} LUTs by their exact widths (an estimate)"
+            + ("" if graph.searched else "; none shared: the weights exceed the search's 62 bits")
         )
 
     def _name(self, node: int) -> str:
@@ -225,7 +226,6 @@ def adder_graph(weights: IntArray, ranges: Sequence[Range], adders: Adders) -> A
 
     The effort falls with the size of the matrix, so that the search of a large one takes seconds
     to minutes, and not hours, for the last few per cent.
-    Errors: Unsupported where sums might leave the search's 62 bits.
     """
     digits = sum(csd_weight(int(v)) for v in weights.flat)
     effort = min(1.0, (_FULL_EFFORT / max(digits, 1)) ** 2)
@@ -234,9 +234,4 @@ def adder_graph(weights: IntArray, ranges: Sequence[Range], adders: Adders) -> A
     if adders.slack is not None:
         live = np.array([r != (0, 0) for r in ranges])[:, None]
         depth = adders.slack + least_depth(weights * live, three_input=three)
-    try:
-        return solve(weights, ranges, max_depth=depth, effort=effort, three_input=three)
-    except Unsupported as error:
-        raise Unsupported(
-            f"{error.message}: give this layer another arithmetic, --arithmetic LAYER=tool"
-        ) from error
+    return solve(weights, ranges, max_depth=depth, effort=effort, three_input=three)

@@ -19,7 +19,7 @@ from hlsgen.arith.adders import (
     solve,
 )
 from hlsgen.arith.adders.graph import width
-from hlsgen.errors import OptionError, ToolMissing, Unsupported
+from hlsgen.errors import OptionError, ToolMissing
 
 INT8 = (-128, 127)
 
@@ -246,8 +246,44 @@ def test_large_entries() -> None:
     matrix[0, 0] = 1 << 31
     graph = solve(matrix, [INT8] * 4, effort=0.1, cached=False)
     assert np.array_equal(coefficients(graph), matrix)
-    with pytest.raises(Unsupported, match="62 bits"):
-        solve(matrix, [(-(1 << 40), 1 << 40)] * 4)
+
+
+BIG = 1 << 31
+ODD = [
+    [[BIG, -BIG, 0, BIG - 1]] * 2,  # duplicate rows
+    [[BIG, -BIG, BIG, 0], [3, -3, 3, 0], [-BIG + 1, BIG - 1, -BIG + 1, 0]],  # opposite columns
+    [[BIG + 1], [5 - BIG], [BIG]],  # one column
+    [[1 << 61, (1 << 61) - 1], [-(1 << 60) - 1, 3]],
+    [[(1 << 90) // 3, -((1 << 90) // 3), (1 << 90) // 3 * 8], [7, -7, 56]],
+]
+
+
+@pytest.mark.parametrize("rows", ODD)
+@pytest.mark.parametrize("top", [127, 32767, 1 << 40, 1 << 70])
+@pytest.mark.parametrize("three", [False, True])
+def test_sums_beyond_the_words_of_the_search(rows: list[list[int]], top: int, three: bool) -> None:
+    """Exact and on the fewest levels, however wide; ranges that mean nothing stay as they are."""
+    matrix = np.array(rows, dtype=object)
+    ranges = [(-top - 1, top), (0, top), (5, 5)][: len(rows)]
+    least = least_depth(matrix, three_input=three)
+    for depth in (None, least):
+        graph = solve(matrix, ranges, max_depth=depth, effort=0, three_input=three, cached=False)
+        assert coefficients(graph).tolist() == rows
+        assert graph.inputs == tuple(ranges)
+        assert graph.searched == (max(abs(v) for row in rows for v in row) < 1 << 58)
+    assert graph.depth <= least
+    x = [hi for _, hi in ranges]
+    expected = [
+        sum(v * row[j] for v, row in zip(x, rows, strict=True)) for j in range(len(rows[0]))
+    ]
+    assert evaluate(graph, np.array([x], dtype=object)).tolist() == [expected]
+
+
+def test_opposite_and_shifted_columns_of_digits_share_their_adders() -> None:
+    third = (1 << 90) // 3
+    graph = solve(np.array([[third, -third, 8 * third]], dtype=object), [INT8])
+    alone = solve(np.array([[third]], dtype=object), [INT8])
+    assert len(graph.adders) == len(alone.adders)
 
 
 def test_evaluation_beyond_int64_is_exact() -> None:

@@ -83,7 +83,9 @@ def test_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         '"INV": 1, "FDRE": 5, "FDSE": 1, "CARRY4": 7, "CARRY8": 2, "DSP48E2": 2, '
         '"RAMB36E2": 1, "BUFG": 1}}}}'
     )
-    stand_in(tmp_path, monkeypatch, f"{VERSION}\ncat > stat.json <<'E'\n{stat}\nE")
+    netlist = '{"modules": {"top": {"cells": {}}}}'
+    written = f"cat > stat.json <<'E'\n{stat}\nE\ncat > netlist.json <<'E'\n{netlist}\nE"
+    stand_in(tmp_path, monkeypatch, f"{VERSION}\n{written}")
     cost = synthesise(RTL).fpga
     assert cost is not None
     assert (cost.lut, cost.inverters, cost.ff) == (17, 1, 6)

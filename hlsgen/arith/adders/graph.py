@@ -36,12 +36,14 @@ class AdderGraph:
     independent of each other.
     Hardware: no adder has only negative terms, since -a-b takes two adders. A negative output is a
     negation, an adder of its own behind the node, shared by all outputs that negate that node.
+    `searched` is whether adders that columns could share were looked for.
     Errors: ValueError where one of these does not hold.
     """
 
     inputs: tuple[Range, ...]
     adders: tuple[Adder, ...]
     outputs: tuple[Term | None, ...]
+    searched: bool = True
 
     def __post_init__(self) -> None:
         for k, (lo, hi) in enumerate(self.inputs):

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.adders import native
+from hlsgen.arith.adders.digits import digit_trees
 from hlsgen.arith.adders.graph import Adder, AdderGraph, Range, Term, coefficients
 from hlsgen.arith.signed_digit import csd_weight
 from hlsgen.compiler import cache_dir
-from hlsgen.errors import HlsgenError, OptionError, Unsupported
+from hlsgen.errors import HlsgenError, OptionError
 
 Array = NDArray[Any]
 
@@ -60,11 +61,13 @@ def solve(
 ) -> AdderGraph:
     """y = x @ matrix by shifts and adds: exact, within the depth, at little cost.
 
-    An input whose range is [0, 0] takes no part, whatever stands in its row.
+    An input whose range is [0, 0] takes no part, whatever stands in its row. Where sums leave the
+    search's 62 bits, it sees coarser ranges, which only costs it some precision about widths;
+    where coefficients do, each column is the tree of its digits (`AdderGraph.searched` says no).
     Shapes: matrix (n_in, n_out), integers; `input_ranges` (lo, hi) for each input.
     Every graph, found or read from the cache, is multiplied out and compared with the matrix.
     Errors: OptionError for a depth below `least_depth`, or arguments that do not fit together;
-    Unsupported where sums might leave 62 bits; ToolMissing without a C++ compiler.
+    ToolMissing without a C++ compiler.
     Source: greedy sharing of two-term patterns (Hartley 1996), applied to terms and, transposed,
     to rows; depth by Kraft's inequality; improvement by ruin and recreate (Schrimpf et al. 2000).
     """
@@ -77,7 +80,10 @@ def solve(
     least = least_depth(wanted, three_input=three_input)
     if max_depth is not None and max_depth < least:
         raise OptionError(f"max_depth must be {least} or more for this matrix, got {max_depth}")
-    graph = _solved(wanted, ranges, options, cached)
+    if _largest(wanted) < _LIMIT:
+        graph = _solved(wanted.astype(np.int64), ranges, options, cached)
+    else:
+        graph = digit_trees(wanted, ranges, options.radix)
     outputs = tuple(
         None if t is None else replace(t, shift=t.shift + by)
         for t, by in zip(graph.outputs, shifts, strict=True)
@@ -92,7 +98,7 @@ def _solved(matrix: Array, ranges: tuple[Range, ...], options: Options, cached: 
         graph = _accepted(kept, matrix, ranges, options)
         if graph is not None:
             return graph
-    made = _search(matrix, ranges, options)
+    made = _search(matrix, _coarse(ranges, _LIMIT // _largest(matrix)), options)
     graph = _accepted(made, matrix, ranges, options)
     if graph is None:
         raise HlsgenError("adder graphs: the search returned a graph of another matrix or depth")
@@ -134,16 +140,32 @@ def _checked(
     columns: list[list[int]] = [[int(v) for v in column] for column in given.T.tolist()]
     shifts = [_power_of_two(column) for column in columns]
     columns = [[v >> by for v in c] for c, by in zip(columns, shifts, strict=True)]
-    # Partial sums of signed digits stay below 5/3 of a column's magnitudes, differences of two
-    # columns below twice that.
-    most = max((abs(v) for r in ranges for v in r), default=0)
-    norms = [sum(abs(v) for v in column) for column in columns]
-    if 4 * max(norms, default=0) * max(most, 1) >= 1 << 62:
-        raise Unsupported(
-            f"adder graphs: sums of up to {max(norms) * most} do not fit the search's 62 bits"
-        )
-    odd = np.array(columns, dtype=np.int64).reshape(given.shape[::-1])
+    odd = np.array(columns, dtype=object).reshape(given.shape[::-1])
     return np.ascontiguousarray(odd.T), shifts, ranges
+
+
+# Partial sums of signed digits stay below 5/3 of a column's magnitudes, differences of two columns
+# below twice that; the search has 62 bits for them.
+_LIMIT = 1 << 60
+
+
+def _largest(matrix: Array) -> int:
+    """The greatest sum of the magnitudes in a column."""
+    return max(sum(abs(v) for v in column) for column in matrix.T.tolist())
+
+
+def _coarse(ranges: tuple[Range, ...], most: int) -> tuple[Range, ...]:
+    """The ranges over a power of two, so that their magnitudes stay below `most`.
+
+    None becomes [0, 0]: such an input would take no part.
+    """
+    greatest = max(abs(v) for r in ranges for v in r)
+    by = next(s for s in range(greatest.bit_length() + 1) if (greatest >> s) + 1 <= max(most, 1))
+    if not by:
+        return ranges
+    return tuple(
+        r if r == (0, 0) else (r[0] >> by, max(r[1] >> by, 1 if r[0] >= 0 else 0)) for r in ranges
+    )
 
 
 def _power_of_two(column: Sequence[int]) -> int:

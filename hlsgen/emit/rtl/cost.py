@@ -1,6 +1,6 @@
 """LUTs of a kernel without a synthesis tool: a count for each kind of cell, times what it measured.
 
-`luts` is an estimate. Its factors are least squares over designs that Yosys synthesised
+`kernel_luts` is an estimate. Its factors are least squares over designs that Yosys synthesised
 (benchmarks/calibrate.py makes, measures and fits them); docs/cost-model.md states the error.
 """
 
@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.arith.signed_digit import csd_weight
+from hlsgen.emit.rtl.carry_save import constant_product
 from hlsgen.emit.rtl.cells import (
     Append,
     AtLeast,
@@ -28,6 +28,7 @@ from hlsgen.emit.rtl.cells import (
     Lookup,
     Lut,
     Pick,
+    Pin,
     Port,
     Product,
     Range,
@@ -38,26 +39,12 @@ from hlsgen.emit.rtl.cells import (
     operands,
 )
 
-if TYPE_CHECKING:  # products are made by these prices, and netlists of products
-    from hlsgen.emit.rtl.netlist import Netlist
-
 FACTORS = Path(__file__).with_name("cost.toml")
-
-
-def luts(net: Netlist) -> float:
-    """LUTs of a whole design without its registers, estimated."""
-    return sum(
-        copies.count * kernel_luts(copies.kernel) for layer in net.layers for copies in layer.copies
-    )
-
-
-def design_counts(net: Netlist) -> Counter[str]:
-    """`counts` of all kernels, each as often as it stands there."""
-    found: Counter[str] = Counter()
-    for copies in (c for layer in net.layers for c in layer.copies):
-        for kind, count in counts(copies.kernel).items():
-            found[kind] += count * copies.count
-    return found
+KINDS = (
+    "additions", "bounds", "choices", "clipped", "clips", "comparisons", "constants",
+    "full adders", "last adders", "limits", "negations", "products", "small bounds",
+    "small tables", "tables", "tables of six", "three operands", "ties",
+)  # fmt: skip
 
 
 def kernel_luts(kernel: Kernel) -> float:
@@ -74,31 +61,37 @@ def factors() -> Mapping[str, float]:
 
 
 def counts(kernel: Kernel) -> Counter[str]:
-    """How much of each kind of hardware a kernel has, in the unit of its kind: mostly bits."""
+    """How much of each of `KINDS` a kernel has, in the unit of its kind: mostly bits."""
     found: Counter[str] = Counter()
+    limits = _limits(kernel)
     for wire, cell in enumerate(kernel.cells):
+        if wire in limits:
+            found["limits"] += _limit_luts(kernel, wire)
+            continue
         x = [kernel.ranges[w] for w in operands(cell)]
         found.update(_counts(cell, x, kernel.ranges[wire]))
+        if isinstance(cell, Less):
+            a, b = _places(kernel, cell.a), _places(kernel, cell.b)
+            found["comparisons"] += _met(a, b, max(len(a), len(b)))
+    for size in _functions(kernel):
+        found["tables of six" if size == 6 else "small tables"] += 1
     return +found
 
 
 def _counts(cell: Cell, x: list[Range], y: Range) -> dict[str, int]:  # noqa: C901 - one case a cell
     bits = [_bits(r) for r in x]
     match cell:
-        case Port() | Literal() | Append() | Join() | Slice():
+        case Port() | Literal() | Append() | Join() | Slice() | Lut() | Less():
             return {}
-        case Lut():
-            return {"small tables": _bits(y)}
         case Sum():
             return _sum(cell, x, y)
         case Times(factor=factor):
-            return {"partial products": (csd_weight(factor) - 1) * bits[0]}
+            made = constant_product(bits[0], x[0][0] < 0, factor, _bits(y))
+            return {"full adders": made.full, "last adders": made.last, "additions": made.chain}
         case Product():
             return {"products": bits[0] * bits[1]}
         case AtLeast():
-            return {"small bounds": 1} if bits[0] <= 6 else {"bounds": bits[0]}
-        case Less():
-            return {"comparisons": max(bits)}
+            return {"small bounds": 1} if bits[0] <= 6 else {"bounds": 1}
         case Pick():
             return {"choices": _bits(y)}
         case Extremum():
@@ -106,7 +99,7 @@ def _counts(cell: Cell, x: list[Range], y: Range) -> dict[str, int]:  # noqa: C9
         case Clip():
             return {"clips": _bits(y), "clipped": bits[0] - _bits(y)}
         case Shift(by=by, tie=tie):
-            return {} if tie is None else {"ties": by - tie}
+            return {} if tie is None else {"ties": -(-(by - tie) // 5)}
         case Lookup(first=first, values=values):
             return {"tables": table_luts(first, values, bits[0])}
         case _:
@@ -114,27 +107,84 @@ def _counts(cell: Cell, x: list[Range], y: Range) -> dict[str, int]:  # noqa: C9
 
 
 def _sum(cell: Sum, x: list[Range], y: Range) -> dict[str, int]:
-    """Bits that need a LUT: above those which one operand alone reaches."""
-    bits = max(0, _bits(y) - cell.wires)
-    negative = any(t.negative for t in cell.terms)
-    match cell.operands:
-        case 1:
-            return {"subtractions": bits} if negative else {}  # from 0
-        case 2 if cell.constant:
-            return {"constants taken off": bits} if negative else {"increments": bits}
-        case 2:
-            return {"subtractions": bits} if negative else _addition(cell, x, bits)
-        case _:
-            return {"three operands": bits}
+    """A chain needs a LUT where two bits meet that both change; otherwise it passes one on."""
+    width = _bits(y)
+    if cell.operands == 3:
+        return {"three operands": max(0, width - cell.wires)}
+    if cell.constant:
+        return {"constants": max(0, width - cell.wires)}
+    if len(cell.terms) == 1:
+        return {"negations": width if cell.terms[0].negative else 0}
+    a, b = ([0] * t.shift + _word(k, r) for k, (t, r) in enumerate(zip(cell.terms, x, strict=True)))
+    return {"additions": _met(a, b, width)}
 
 
-def _addition(cell: Sum, x: list[Range], bits: int) -> dict[str, int]:
-    """Operands whose bits do not overlap are only put side by side."""
-    lowest = cell.lowest
-    assert lowest is not None
-    lo, hi = x[lowest]
-    apart = lo >= 0 and hi << cell.terms[lowest].shift < 1 << cell.wires
-    return {} if apart else {"additions": bits}
+def _word(name: int, of: Range) -> list[int]:
+    """A number for each bit, the sign last; 0 for what is always 0."""
+    bits = [(name + 1) * 4096 + k for k in range(_bits(of))]
+    return bits if of[0] < 0 else [*bits, 0]
+
+
+def _places(kernel: Kernel, wire: int) -> list[int]:
+    """`_word` of a wire, 0 for the bits that are the same in all words of a table."""
+    word = _word(wire, kernel.ranges[wire])
+    cell = kernel.cells[wire]
+    if not isinstance(cell, Lookup):
+        return word
+    first, *others = cell.values
+    return [b if any((v ^ first) >> k & 1 for v in others) else 0 for k, b in enumerate(word)]
+
+
+def _met(a: list[int], b: list[int], width: int) -> int:
+    """Pairs of changing bits among so many places; the last bit goes on as the sign."""
+    pairs = {(a[min(k, len(a) - 1)], b[min(k, len(b) - 1)]) for k in range(width)}
+    return sum(bool(p and q) for p, q in pairs)
+
+
+def _limits(kernel: Kernel) -> set[int]:
+    """Tables that only comparisons read: unlike codes, which rise, their bits look random."""
+    readers: dict[int, list[Cell]] = {}
+    for cell in kernel.cells:
+        for wire in operands(cell):
+            readers.setdefault(wire, []).append(cell)
+    return {
+        wire
+        for wire, cell in enumerate(kernel.cells)
+        if isinstance(cell, Lookup)
+        and wire not in kernel.outputs
+        and all(isinstance(c, Less) for c in readers.get(wire, ()))
+    }
+
+
+def _limit_luts(kernel: Kernel, wire: int) -> int:
+    """None at the path of a search, five bits at most: the comparison's LUTs take the table in.
+
+    Yosys does not find that where the place comes from elsewhere.
+    """
+    cell = kernel.cells[wire]
+    assert isinstance(cell, Lookup)
+    bits = _bits(kernel.ranges[cell.wire])
+    path = isinstance(kernel.cells[cell.wire], Append | AtLeast | Less)
+    return 0 if path and bits <= 5 else table_luts(cell.first, cell.values, bits)
+
+
+def _functions(kernel: Kernel) -> list[int]:
+    """Inputs of each different function of the small tables; those of one input are wires."""
+    found: set[tuple[tuple[Pin, ...], str]] = set()
+    for cell in kernel.cells:
+        if isinstance(cell, Lut):
+            for bit in range(_bits((min(cell.values), max(cell.values)))):
+                found.add(_function_of(cell.pins, [v >> bit & 1 for v in cell.values]))
+    return [len(pins) for pins, _ in found if len(pins) > 1]
+
+
+def _function_of(pins: tuple[Pin, ...], table: list[int]) -> tuple[tuple[Pin, ...], str]:
+    """A function without the inputs that do not matter."""
+    for k in reversed(range(len(pins))):
+        low = [v for i, v in enumerate(table) if not i >> k & 1]
+        if low == [v for i, v in enumerate(table) if i >> k & 1]:
+            pins, table = pins[:k] + pins[k + 1 :], low
+    return pins, "".join(map(str, table))
 
 
 def _bits(r: Range) -> int:

@@ -19,8 +19,8 @@ from hlsgen.emit.jinja import environment
 from hlsgen.emit.names import Namer
 from hlsgen.emit.rtl.cells import Sum
 from hlsgen.emit.rtl.copies import Placement
-from hlsgen.emit.rtl.cost import luts
 from hlsgen.emit.rtl.delays import DelayModel
+from hlsgen.emit.rtl.design_cost import luts
 from hlsgen.emit.rtl.fusion import Bus
 from hlsgen.emit.rtl.netlist import Layer, Netlist, buses_read, netlist
 from hlsgen.emit.rtl.offsets import absorb_offsets

@@ -30,6 +30,7 @@ struct Graph {
 constexpr double kNoise = 8;
 constexpr int kRuin = 12;
 constexpr double kLongest = 4e8;
+constexpr double kLeast = 1.5e6;  // small matrices: 0.1 s buys 2 % of LUTs at 32x32
 constexpr uint64_t kLargePass = 50'000'000;  // work of a pass that is not repeated lightly
 constexpr uint64_t kAllStarts = 250;  // thousandths of effort: several starts take a fifth of it
 
@@ -284,7 +285,7 @@ private:
 // one pass takes about n^2.7. Beyond 64 columns or so half a minute has to do.
 inline uint64_t budget(uint64_t pass, uint64_t effort) {
     const double scale = std::pow(static_cast<double>(pass) / 1e4, 0.3);
-    const double work = std::min(4 * static_cast<double>(pass) * scale, kLongest) + 5e5;
+    const double work = std::min(4 * static_cast<double>(pass) * scale, kLongest) + kLeast;
     return static_cast<uint64_t>(work * static_cast<double>(effort) / 1000);
 }
 

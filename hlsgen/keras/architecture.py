@@ -171,6 +171,8 @@ def _ports(item: Any) -> Iterator[Port]:
     """['a', 0, 0], or lists or dictionaries of such."""
     if is_object(item):
         item = list(item.values())
+    if not is_list(item):
+        raise TypeError(f"no tensor: {item!r}")
     if len(item) == 3 and isinstance(item[0], str) and isinstance(item[1], int):
         yield Port(item[0], item[1], int(item[2]))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,15 @@ from hlsgen.errors import Loc, ModelError, OptionError, ToolMissing
 from hlsgen.keras.architecture import Architecture, architecture, snake_case
 
 Array = NDArray[Any]
+_DAMAGED = (
+    OSError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+)
 SUFFIXES = (".h5", ".hdf5", ".keras", ".json")
 
 
@@ -44,7 +54,10 @@ def read_saved(path: Path, weights: Path | None = None) -> Saved:
             content = _parsed(_bytes(path), loc)
             weights = weights or _beside(path)
             if weights is None:
-                raise OptionError(f"{path.name} holds no weights: give --weights FILE.h5")
+                raise OptionError(
+                    f"{path.name} holds no weights: put them beside it as {path.stem}.weights.h5, "
+                    f"or name them: hlsgen import {path.name} --weights FILE.h5 -o MODEL.onnx"
+                )
             model = architecture(content, loc)
             return Saved(path.name, model, _weights_of(weights, model))
         case ".keras":
@@ -87,7 +100,7 @@ def _zipped(path: Path, weights: Path | None, loc: Loc) -> Saved:
             content = _parsed(archive.read("config.json"), loc)
             about = _parsed(archive.read("metadata.json"), loc)
             data = archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, *_DAMAGED) as error:
         raise ModelError(f"not a .keras file, or a truncated one: {error}", loc) from None
     model = architecture({"keras_version": about.get("keras_version"), **content}, loc)
     if weights is not None:
@@ -116,7 +129,7 @@ def _opened(data: bytes, name: str) -> Iterator[Any]:
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             yield file
-    except (OSError, KeyError, RuntimeError) as error:
+    except _DAMAGED as error:
         reason = str(error).strip("'\"")
         raise ModelError(f"not an HDF5 file, or a truncated one ({reason})", Loc(name)) from None
 

@@ -1,13 +1,15 @@
 """What QKeras itself computes, as numbers that tests compare with.
 
 `python tests/keras/qkeras_oracle.py` writes qkeras_golden.json anew. It needs qkeras 0.9.0 with
-tensorflow and tf-keras (TF_USE_LEGACY_KERAS=1) and pyparsing, which CI does not install.
+tensorflow and tf-keras (TF_USE_LEGACY_KERAS=1) and pyparsing, which CI does not install. Under
+qkeras-v3 (1.2.1, with keras 3) it writes qkeras_v3_golden.json: quantized_linear, which came later.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 
 GOLDEN = Path(__file__).with_name("qkeras_golden.json")
+LATER = Path(__file__).with_name("qkeras_v3_golden.json")
 GRID = (np.arange(-128, 128) / 16).astype(np.float32)  # all codes of fixed<8,4>
 
 ACTIVATIONS = (
@@ -98,6 +101,22 @@ KERNELS = (
     "quantized_sigmoid(4)",
     "quantized_ulaw(4)",
 )
+LINEAR = (
+    "quantized_linear(4,1)",
+    "quantized_linear(4,1,0)",
+    "quantized_linear(5,2,1,keep_negative=False)",
+    "quantized_linear(3,1,alpha=0.75)",
+    "quantized_linear(1,0)",
+    "quantized_linear(1,1,alpha=2.0)",
+)
+LINEAR_KERNELS = (
+    "quantized_linear(4,0)",
+    "quantized_linear(4,1,alpha='auto')",
+    "quantized_linear(3,0,0,alpha='auto_po2')",
+    "quantized_linear(1,0,alpha='auto')",
+    "quantized_linear(1,0,alpha='auto_po2')",
+    "quantized_linear(4,0,alpha=0.3)",
+)
 SHAPES = ((4, 5), (2, 2, 3, 4), (6,))
 
 
@@ -122,29 +141,35 @@ def unrolled(found: list[list[Any]]) -> np.ndarray[Any, Any]:
     return np.repeat([v for v, _ in found], [n for _, n in found])
 
 
-def computed() -> dict[str, Any]:
-    """Everything, by the installed QKeras."""
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+def computed(activations: Sequence[str], kernels: Sequence[str]) -> dict[str, Any]:
+    """These, by the installed QKeras."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from qkeras.quantizers import get_quantizer
 
-    activations = {s: runs(np.asarray(get_quantizer(s)(GRID))) for s in ACTIVATIONS}
-    kernels: dict[str, list[Any]] = {}
-    for spelled in KERNELS:
-        kernels[spelled] = []
+    found: dict[str, list[Any]] = {}
+    for spelled in kernels:
+        found[spelled] = []
         for shape in SHAPES:
             quantizer = get_quantizer(spelled)
             quantizer._set_trainable_parameter()
-            kernels[spelled].append(runs(np.asarray(quantizer(weights(shape)))))
-    return {"qkeras": "0.9.0", "activations": activations, "kernels": kernels}
+            found[spelled].append(runs(np.asarray(quantizer(weights(shape)))))
+    done = {s: runs(np.asarray(get_quantizer(s)(GRID))) for s in activations}
+    return {"activations": done, "kernels": found}
+
+
+def write(target: Path, found: dict[str, Any]) -> None:
+    """One quantiser a line."""
+    parts: list[str] = []
+    for part, item in found.items():
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in item.items())
+        parts.append(f'"{part}": {{\n{lines}}}')
+    target.write_text("{" + ",\n".join(parts) + "}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    lines = [
-        f'"{part}": {{\n'
-        + ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in item.items())
-        + "}"
-        for part, item in computed().items()
-        if isinstance(item, dict)
-    ]
-    GOLDEN.write_text('{"qkeras": "0.9.0",\n' + ",\n".join(lines) + "}\n", encoding="utf-8")
+    import qkeras.quantizers
+
+    if hasattr(qkeras.quantizers, "quantized_linear"):
+        write(LATER, computed(LINEAR, LINEAR_KERNELS))
+    else:
+        write(GOLDEN, computed(ACTIVATIONS, KERNELS))

@@ -159,6 +159,18 @@ def test_folded_batch_norm(deep: bool, tmp_path: Path) -> None:
     assert got == pytest.approx(want + factor * (bias - mean) + beta)
 
 
+def test_folded_batch_norm_of_a_product(tmp_path: Path) -> None:
+    """qkeras-v3's QDenseBatchnorm."""
+    kernel, bias, gamma, beta, mean = grid(5, 3), grid(3), grid(3), grid(3), grid(3)
+    made = layer(
+        "QDenseBatchnorm", "d", epsilon=0.0, kernel_quantizer="quantized_bits(4,2,alpha=1)"
+    )
+    held = {"gamma": gamma, "beta": beta, "moving_mean": mean, "moving_variance": np.full(3, 0.25)}
+    got = run(tmp_path, (5,), made, kernel=kernel, bias=bias, **held)
+    folded = np.clip(np.round(kernel * 2 * gamma * 2), -8, 7) / 2
+    assert got == pytest.approx(run.x @ folded + 2 * gamma * (bias - mean) + beta)
+
+
 # -- normalisation, pools, movements, joins ---------------------------------------------------
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hlsgen.errors import ModelError, Unsupported
 from hlsgen.keras.call import Array, Builder, LayerCall
 from hlsgen.keras.layers.activations import activate
 from hlsgen.keras.layers.dense import coarse, kernel_and_bias
-from hlsgen.keras.layers.normalisation import statistics
+from hlsgen.keras.layers.normalisation import folding
 from hlsgen.keras.network import Quantised, Value
 
 _RANK = {"1D": 1, "2D": 2, "3D": 3}
@@ -159,22 +157,15 @@ def _separable(call: LayerCall) -> Value:
 
 
 def _folded(call: LayerCall) -> Value:
-    """A convolution whose kernel and bias take the moving statistics in before the quantisers.
-
-    kernel * gamma / sqrt(variance + epsilon), in float32 as QKeras does it.
-    """
+    """A convolution whose kernel and bias take the moving statistics in before the quantisers."""
     call.check_layout()
     deep = "Depthwise" in call.layer.kind
-    name, said = (
-        ("depthwise_kernel", "depthwise_quantizer") if deep else ("kernel", "kernel_quantizer")
-    )
+    name = "depthwise_kernel" if deep else "kernel"
     kernel, bias = kernel_and_bias(call, name)
-    gamma, beta, mean, variance = statistics(call, "batchnorm")
-    epsilon = np.float32(call.option("epsilon", 1e-3))
-    factor = (np.float32(1) / np.sqrt(variance + epsilon)) * gamma
-    shift = factor * ((np.float32(0) if bias is None else bias) - mean) + beta
+    factor, shift = folding(call, bias)
     folded = kernel * (factor.reshape(kernel.shape[-2:]) if deep else factor)
-    weights = call.quantised(folded.astype(np.float32), call.option(said))
+    said = call.option(name.replace("kernel", "quantizer") if deep else "kernel_quantizer")
+    weights = call.quantised(folded, said)
     weights = depthwise_kernel(weights) if deep else weights
     group = kernel.shape[-2] if deep else int(call.option("groups", 1))
     place = window(call, kernel.shape[:2], call.sizes("strides", 2, 1))

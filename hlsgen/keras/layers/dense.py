@@ -7,6 +7,7 @@ import numpy as np
 from hlsgen.errors import ModelError
 from hlsgen.keras.call import Array, Builder, LayerCall
 from hlsgen.keras.layers.activations import activate
+from hlsgen.keras.layers.normalisation import folding
 from hlsgen.keras.network import Codes, Quantised, Value
 from hlsgen.keras.quantisers.quantiser import on_grid
 from hlsgen.keras.quantisers.signs import TERNARY
@@ -17,6 +18,14 @@ def _dense(call: LayerCall) -> Value:
     kernel, bias = kernel_and_bias(call)
     weights = call.quantised(kernel, call.option("kernel_quantizer"))
     return _product(call, weights, bias)
+
+
+def _folded(call: LayerCall) -> Value:
+    """A product whose kernel and bias take the moving statistics in before the quantisers."""
+    kernel, bias = kernel_and_bias(call)
+    factor, shift = folding(call, bias)
+    weights = call.quantised(kernel * factor, call.option("kernel_quantizer"))
+    return _product(call, weights, shift)
 
 
 def kernel_and_bias(call: LayerCall, name: str = "kernel") -> tuple[Array, Array | None]:
@@ -76,6 +85,7 @@ def _coarse_dense(call: LayerCall) -> Value:
 LAYERS: dict[str, Builder] = {
     "Dense": _dense,
     "QDense": _dense,
+    "QDenseBatchnorm": _folded,
     "BinaryDense": _coarse_dense,
     "TernaryDense": _coarse_dense,
 }

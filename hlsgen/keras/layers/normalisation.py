@@ -9,7 +9,6 @@ from hlsgen.keras.call import Array, Builder, LayerCall
 from hlsgen.keras.entries import is_list
 from hlsgen.keras.network import Value
 
-# What QBatchNormalization takes where its configuration leaves a quantiser out.
 _PARAMETERS = ("gamma", "beta", "mean", "variance")
 
 
@@ -23,6 +22,17 @@ def statistics(call: LayerCall, inside: str = "") -> tuple[Array, Array, Array, 
     mean, variance = held["moving_mean"], held["moving_variance"]
     gamma, beta = np.ones_like(mean), np.zeros_like(mean)
     return held.get("gamma", gamma), held.get("beta", beta), mean, variance
+
+
+def folding(call: LayerCall, bias: Array | None) -> tuple[Array, Array]:
+    """What the kernel of a ...Batchnorm layer is multiplied with, and the bias that remains.
+
+    gamma / sqrt(variance + epsilon) and that times (bias - mean), plus beta: in float32 as QKeras.
+    """
+    gamma, beta, mean, variance = statistics(call, "batchnorm")
+    spread = np.sqrt(variance + np.float32(call.option("epsilon", 1e-3)))
+    factor = (np.float32(1) / spread) * gamma
+    return factor, factor * ((np.float32(0) if bias is None else bias) - mean) + beta
 
 
 def check_axis(call: LayerCall) -> None:

@@ -80,6 +80,26 @@ def test_each_element_has_its_own_format(rounding: str, overflow: str, tmp_path:
     assert np.array_equal(got, np.asarray(want))
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 5), (1, 2, 3, 5), (1, 2, 3, 1)])
+def test_formats_follow_the_axes_behind_a_convolution(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Formats by channel, by element, by place: Keras' order of axes, channels first inside."""
+    rng = np.random.default_rng(1)
+    bits, whole = rng.integers(3, 7, shape), rng.integers(1, 4, shape)
+    held = {"keep_negative": np.ones(shape), "bits": bits, "integers": whole}
+    content = sequential(
+        (2, 3, 5), layer("Conv2D", "c", use_bias=False),
+        layer("FixedPointQuantizer", "q", RND="TRN", SAT="SAT"),
+    )  # fmt: skip
+    variables = {"c": {"kernel": np.eye(5)[None, None]}, "q": held}
+    x = rng.integers(-128, 128, (9, 2, 3, 5)) / 16
+    got = integers(write_h5(tmp_path / "m.h5", content, variables), x, "fixed<8,4>")
+    step = 2.0 ** (whole - bits)
+    want = np.clip(np.floor(x / step), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) * step
+    assert np.array_equal(got, want)
+
+
 @pytest.mark.parametrize(
     ("rounding", "overflow", "text"),
     [("RND_UP", "SAT", "rounding RND='RND_UP'"), ("TRN", "WRAP_SM", "overflow SAT='WRAP_SM'")],

@@ -88,6 +88,9 @@ def test_weights(spelled: str) -> None:
         top = 2 ** (made.codes.bits - made.codes.signed)
         assert np.abs(exact - codes).max() < 1e-5
         one_bit = made.codes.signed and made.codes.bits == 1
+        assert (
+            made.codes.narrow or not spelled.startswith("quantized_bits") or "auto" not in spelled
+        )
         low = -top + made.codes.narrow if made.codes.signed else 0
         assert set(codes.ravel()) <= ({-1, 1} if one_bit else set(range(low, top)))
 
@@ -156,6 +159,20 @@ def test_one_bit_weights_are_bipolar(tmp_path: Path) -> None:
     path = write_h5(tmp_path / "m.h5", sequential((1,), dense), {"d": {"kernel": kernel}})
     node = import_keras(path).model.graph.node[0]
     assert node.op_type == "BipolarQuant"
+
+
+def test_kernels_scale_themselves_unless_told(tmp_path: Path) -> None:
+    """QKeras sets alpha of a kernel's quantiser to auto_po2 where none is given; not of a bias."""
+    held = {"d": {"kernel": weights((4, 5)), "bias": weights((6,))[1:]}}
+    graphs: list[bytes] = []
+    for kernel in ("binary()", "binary(alpha='auto_po2')"):
+        said = {"kernel_quantizer": kernel, "bias_quantizer": "ternary()"}
+        path = write_h5(tmp_path / "m.h5", sequential((4,), layer("QDense", "d", **said)), held)
+        graph = import_keras(path).model.graph
+        graphs.append(graph.SerializeToString())
+        bias = next(numpy_helper.to_array(i) for i in graph.initializer if i.name == "d/bias")
+        assert set(np.abs(bias)) <= {0, 1}
+    assert graphs[0] == graphs[1]
 
 
 def test_golden_numbers_are_those_of_the_installed_qkeras() -> None:

@@ -43,7 +43,8 @@ _SUB_BYTE = {"int4": np.int8, "uint4": np.uint8, "int2": np.int8, "uint2": np.ui
 def load_protobuf(path: Path) -> tuple[Any, str]:
     """The file's ModelProto, local functions inlined, and the SHA-256 of its bytes.
 
-    A file of Keras is imported on the way, with the weights that lie beside it if it has none.
+    A file of Keras is imported on the way, with the weights that lie beside it if it has none; the
+    bytes are then those of the ONNX file that `hlsgen import` would write.
     """
     loc = Loc(path.name)
     try:
@@ -53,7 +54,8 @@ def load_protobuf(path: Path) -> tuple[Any, str]:
     if not data:
         raise ModelError("the file is empty", loc)
     if path.suffix.lower() in SUFFIXES:
-        return import_keras(path).model, hashlib.sha256(data).hexdigest()
+        imported = import_keras(path).model
+        return imported, hashlib.sha256(imported.SerializeToString()).hexdigest()
     try:
         proto: Any = onnx.load_model_from_string(data)
     except (DecodeError, RuntimeError) as error:

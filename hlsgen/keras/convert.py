@@ -36,6 +36,7 @@ LAYERS: dict[str, Builder] = {
     **shapes.LAYERS,
 }
 _FLOATS = ("float32", "float64", "mixed_float32")
+_INPUTS = ("float32", "float16", "uint8", "int8", "uint16", "int16", "int32", "int64", "bool")
 _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
@@ -81,7 +82,6 @@ class _Import:
         self.net = Network()
         self.told = Told()
         self.made: dict[Port, Value] = {}
-        self.inputs: list[Value] = []
 
     def run(self) -> Imported:
         model = self.saved.model
@@ -93,7 +93,7 @@ class _Import:
                 raise ModelError(f"output '{port.layer}' is made by no layer")
             outputs[_distinct(port.layer, {*outputs, *self.net.taken})] = self.made[port]
         return Imported(
-            self.net.finish(model.name, self.inputs, outputs),
+            self.net.finish(model.name, outputs),
             sum(layer.kind != "InputLayer" for layer in model.layers),
             model.version,
             self.told.quantisers,
@@ -102,9 +102,9 @@ class _Import:
 
     def _layer(self, layer: Layer, ports: tuple[Port, ...]) -> Value:
         try:
-            _check_precision(layer)
             if layer.kind == "InputLayer":
                 return self._input(layer)
+            _check_precision(layer)
             builder = _builder(layer.kind)
             self.net.scope = layer.name
             stored = self.saved.variables.get(layer.name, {})
@@ -123,10 +123,11 @@ class _Import:
             raise ModelError(f"an input of shape {shape}")
         if not all(isinstance(size, int) and size > 0 for size in shape[1:]):
             raise Unsupported(f"free sizes {shape}: save the model with a fixed input shape")
-        self.net.taken.add(layer.name)
-        value = Value(layer.name, tuple(shape[1:]))
-        self.inputs.append(value)
-        return value
+        dtype = layer.config.get("dtype") or "float32"
+        dtype = "float32" if dtype == "float64" else dtype  # no number changes: exact arithmetic
+        if dtype not in _INPUTS:
+            raise Unsupported(f"an input of type {dtype}; known are {', '.join(_INPUTS)}")
+        return self.net.input(layer.name, tuple(shape[1:]), dtype)
 
 
 def _builder(kind: str) -> Builder:

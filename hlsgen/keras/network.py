@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 Array = NDArray[Any]
 QONNX = "qonnx.custom_op.general"
@@ -56,6 +56,7 @@ class Network:
     constants: list[TensorProto] = field(default_factory=list[TensorProto])
     taken: set[str] = field(default_factory=set[str])
     turned: dict[str, Value] = field(default_factory=dict[str, Value])
+    inputs: list[ValueInfoProto] = field(default_factory=list[ValueInfoProto])
 
     # -- nodes and constants ------------------------------------------------------------------
 
@@ -66,6 +67,16 @@ class Network:
             helper.make_node(op, inputs, [name], name=name, domain=domain, **attributes)
         )
         return name
+
+    def input(self, name: str, shape: tuple[int, ...], dtype: str) -> Value:
+        """An input of the model; integers become reals at once, as Keras' layers want them."""
+        self.taken.add(name)
+        elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        self.inputs.append(helper.make_tensor_value_info(name, elem_type, [_BATCH, *shape]))
+        if elem_type == TensorProto.FLOAT:
+            return Value(name, shape)
+        self.scope = name
+        return Value(self.node("Cast", name, to=TensorProto.FLOAT), shape)
 
     def constant(self, array: Any, what: str, dtype: Any = np.float32) -> str:
         """Holds an array and returns its name."""
@@ -164,7 +175,7 @@ class Network:
 
     # -- the whole ----------------------------------------------------------------------------
 
-    def finish(self, name: str, inputs: Sequence[Value], outputs: dict[str, Value]) -> ModelProto:
+    def finish(self, name: str, outputs: dict[str, Value]) -> ModelProto:
         """The model; `outputs` are names and what stands under them, in Keras' order of axes."""
         self.scope = ""
         for wanted, value in outputs.items():
@@ -174,7 +185,7 @@ class Network:
         graph = helper.make_graph(
             self.nodes,
             name,
-            [_info(value.name, value.shape) for value in inputs],
+            self.inputs,
             [_info(wanted, value.shape) for wanted, value in outputs.items()],
             self.constants,
         )

@@ -170,6 +170,14 @@ def test_without_h5py(
             {},
             "layer 'a' (Activation): unknown activation 'cubic'",
         ),
+        (
+            {
+                "class_name": "Sequential",
+                "config": [layer("InputLayer", "x", dtype="string", batch_shape=[None, 3])],
+            },
+            {},
+            "layer 'x' (InputLayer): an input of type string; known are float32",
+        ),
         (sequential((3,), version="1.2.2"), {}, "saved by Keras 1.2.2; known are 2 and 3"),
         (sequential((None, 3), layer("Flatten", "f")), {}, "free sizes [None, None, 3]"),
         (

@@ -24,6 +24,11 @@ from keras_files import (
 )
 from numpy.typing import NDArray
 
+from hlsgen.frontends import read_model
+from hlsgen.passes.lower import lower
+from hlsgen.sim.reference import float32
+from hlsgen.sim.run import input_codes, run_graph
+
 Array = NDArray[Any]
 RNG = np.random.default_rng(7)
 FORMAT = "fixed<8,4>"
@@ -352,6 +357,24 @@ def test_layers_of_binary_and_ternary_networks(kind: str, tmp_path: Path) -> Non
     assert got == pytest.approx(run.x @ np.asarray(coarse) / 2)
 
 
+def test_byte_input_reaches_the_hardware_as_bytes(tmp_path: Path) -> None:
+    """x / 255 - 1/2 of pixels and the quantiser behind it are one function of 256 codes."""
+    content = sequential(
+        (4,), layer("Rescaling", "r", scale=1 / 255, offset=-0.5),
+        layer("QActivation", "q", activation="quantized_bits(4,0)"),
+    )  # fmt: skip
+    content["config"]["layers"][0]["config"]["dtype"] = "uint8"
+    model = read_model(write_h5(tmp_path / "m.h5", content))
+    assert model.types["x"].dtype == "uint8"
+    network = lower(model)
+    assert network.notes == ()
+    pixels = np.arange(256).reshape(64, 1, 4)
+    (got,) = run_graph(network.graph, input_codes(network, {"x": pixels})).values()
+    scale, offset = float(np.float32(1 / 255)), -0.5
+    want = np.clip(np.round((pixels * scale + offset) * 8), -8, 7)
+    assert np.array_equal(got.reshape(want.shape), want)
+
+
 # -- files ------------------------------------------------------------------------------------
 
 
@@ -414,9 +437,6 @@ def test_layer_used_twice(tmp_path: Path) -> None:
     content["config"]["layers"][2:] = [dense, add]
     kernel, bias = grid(3, 2), grid(2)
     path = write_h5(tmp_path / "m.h5", content, {"d": {"kernel": kernel, "bias": bias}})
-    from hlsgen.frontends import read_model
-    from hlsgen.sim.reference import float32
-
     model = read_model(path)  # files of Keras are read as ONNX files are
     x, z = inputs(3), inputs(3)
     (got,) = (float32(model, {"x": x[:, None], "z": z[:, None]})[n] for n in model.outputs)

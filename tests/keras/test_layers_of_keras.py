@@ -164,6 +164,23 @@ def test_folded_batch_norm(deep: bool, tmp_path: Path) -> None:
     assert got == pytest.approx(want + factor * (bias - mean) + beta)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("size", "strides"), [(3, 2), (2, 3), (4, 1), (3, 1)])
+def test_transposed_conv(size: int, strides: int, padding: str, tmp_path: Path) -> None:
+    """Every input spreads over a window; 'same' keeps the middle, size * strides of it."""
+    kernel, bias = grid(size, size, 3, 2), grid(3)  # outputs before inputs
+    made = layer("QConv2DTranspose", "c", strides=[strides] * 2, padding=padding)
+    got = run(tmp_path, (4, 5, 2), made, kernel=kernel, bias=bias)
+    whole = [(n - 1) * strides + max(size, strides) for n in (4, 5)]
+    y = np.zeros((5, *whole, 3))
+    for i, j, a, b in product(range(4), range(5), range(size), range(size)):
+        y[:, i * strides + a, j * strides + b] += run.x[:, i, j] @ kernel[a, b].T
+    if padding == "same":
+        front = max(size - strides, 0) // 2
+        y = y[:, front : front + 4 * strides, front : front + 5 * strides]
+    assert got == pytest.approx(y + bias)
+
+
 def test_folded_batch_norm_of_a_product(tmp_path: Path) -> None:
     """qkeras-v3's QDenseBatchnorm."""
     kernel, bias, gamma, beta, mean = grid(5, 3), grid(3), grid(3), grid(3), grid(3)
@@ -318,6 +335,7 @@ def test_joins(kind: str, axis: int, tmp_path: Path) -> None:
         (layer("Rescaling", "a", scale=0.5, offset=1.0), lambda x: x / 2 + 1),
         (layer("Dropout", "a", rate=0.5), lambda x: x),
         (layer("Activation", "a", activation="relu6"), lambda x: np.clip(x, 0, 6)),
+        (layer("Activation", "a", activation="relu1"), lambda x: np.clip(x, 0, 1)),
         (layer("Activation", "a", activation="swish"), lambda x: x / (1 + np.exp(-x))),
         (layer("Activation", "a", activation="hard_sigmoid"), lambda x: np.clip(x / 5 + 0.5, 0, 1)),
         (

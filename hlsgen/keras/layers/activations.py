@@ -55,8 +55,8 @@ def softmax(net: Network, x: Value, op: str = "Softmax", axis: int = -1) -> Valu
     return net.apply(op, net.last(x), axis=axis)
 
 
-def _relu6(net: Network, x: Value) -> Value:
-    return net.apply("Clip", x, 0.0, 6.0)
+def _relu_up_to(top: float) -> Draw:
+    return lambda net, x: net.apply("Clip", x, 0.0, top)
 
 
 def _swish(net: Network, x: Value) -> Value:
@@ -87,7 +87,8 @@ def _functions(major: int) -> dict[str, Draw]:
     slope = 1 / 6 if major >= 3 else 0.2
     return {
         "relu": _plain("Relu"),
-        "relu6": _relu6,
+        "relu1": _relu_up_to(1.0),  # of hls4ml's training repository
+        "relu6": _relu_up_to(6.0),
         "sigmoid": _plain("Sigmoid"),
         "tanh": _plain("Tanh"),
         "softplus": _plain("Softplus"),

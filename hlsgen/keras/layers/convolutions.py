@@ -173,7 +173,38 @@ def _folded(call: LayerCall) -> Value:
     return _finished(call, y)
 
 
+def _transposed(call: LayerCall) -> Value:
+    """The gradient of a convolution: kernel [*size, outputs, inputs]; 'same' makes size * stride."""
+    call.check_layout()
+    kernel, bias = kernel_and_bias(call)
+    rank = rank_of(call)
+    size, strides = kernel.shape[:rank], call.sizes("strides", rank, 1)
+    if call.option("output_padding") is not None or max(call.sizes("dilation_rate", rank, 1)) > 1:
+        raise Unsupported("a transposed convolution with output_padding or dilation")
+    weights = call.quantised(kernel, call.option("kernel_quantizer"))
+    net, x = call.net, call.net.first(call.x)
+    same = call.option("padding", "valid") == "same"
+    cut = [max(k - s, 0) if same else 0 for k, s in zip(size, strides, strict=True)]
+    more = [max(s - k, 0) for k, s in zip(size, strides, strict=True)]
+    order = (rank + 1, rank, *range(rank))
+    names = [x.name, call.held(weights, "kernel", lambda a: a.transpose(order))]
+    held = _bias(call, bias)
+    names += [] if held is None else [call.held(held, "bias")]
+    made = net.node(
+        "ConvTranspose", *names, kernel_shape=list(size), strides=list(strides),
+        pads=[*(c // 2 for c in cut), *(c - c // 2 for c in cut)], output_padding=more,
+    )  # fmt: skip
+    if call.real(weights):
+        call.told.unquantised.append(call.layer.name)
+    sizes = (
+        (n - 1) * s + k + m - c
+        for n, s, k, m, c in zip(x.shape[:-1], strides, size, more, cut, strict=True)
+    )
+    return _finished(call, Value(made, (*sizes, kernel.shape[-2]), first=True))
+
+
 LAYERS: dict[str, Builder] = {
+    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose"), _transposed),
     **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D"), _conv),
     **dict.fromkeys(("QConv1D", "QConv2D", "BinaryConv2D", "TernaryConv2D"), _conv),
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D", "QDepthwiseConv2D"), _depthwise),

@@ -66,14 +66,15 @@ def conv(x: Array, kernel: Array, strides: int, padding: str, dilation: int = 1)
     return y
 
 
-def run(tmp_path: Path, shape: tuple[int, ...], made: dict[str, Any], **held: Array) -> Array:
-    """The layer alone, by floats and by integers, which have to agree."""
+def run(
+    tmp_path: Path, shape: tuple[int, ...], made: dict[str, Any], **held: Array
+) -> tuple[Array, Array]:
+    """Inputs, and what the layer alone makes of them: by floats and by integers, which agree."""
     path = write_h5(tmp_path / "m.h5", sequential(shape, made), {made["config"]["name"]: held})
     x = inputs(*shape)
     got = floats(path, x)
     assert integers(path, x, FORMAT) == pytest.approx(got, rel=1e-5, abs=1e-5)
-    run.x = x  # pyright: ignore[reportFunctionMemberAccess]
-    return got
+    return x, got
 
 
 # -- products ---------------------------------------------------------------------------------
@@ -83,8 +84,8 @@ def run(tmp_path: Path, shape: tuple[int, ...], made: dict[str, Any], **held: Ar
 def test_dense_works_on_the_last_axis(shape: tuple[int, ...], tmp_path: Path) -> None:
     kernel, bias = grid(6, 4), grid(4)
     made = layer("Dense", "d", units=4, activation="relu")
-    got = run(tmp_path, shape, made, kernel=kernel, bias=bias)
-    assert got == pytest.approx(np.maximum(run.x @ kernel + bias, 0))
+    x, got = run(tmp_path, shape, made, kernel=kernel, bias=bias)
+    assert got == pytest.approx(np.maximum(x @ kernel + bias, 0))
 
 
 @pytest.mark.parametrize(
@@ -97,24 +98,24 @@ def test_conv_2d(padding: str, strides: int, dilation: int, tmp_path: Path) -> N
         "Conv2D", "c", filters=3, kernel_size=[3, 2], strides=[strides] * 2, padding=padding,
         dilation_rate=[dilation] * 2, data_format="channels_last", activation="linear",
     )  # fmt: skip
-    got = run(tmp_path, (7, 6, 2), made, kernel=kernel, bias=bias)
-    assert got == pytest.approx(conv(run.x, kernel, strides, padding, dilation) + bias)
+    x, got = run(tmp_path, (7, 6, 2), made, kernel=kernel, bias=bias)
+    assert got == pytest.approx(conv(x, kernel, strides, padding, dilation) + bias)
 
 
 @pytest.mark.parametrize(("padding", "dilation"), [("causal", 1), ("causal", 2), ("same", 1)])
 def test_conv_1d(padding: str, dilation: int, tmp_path: Path) -> None:
     kernel = grid(3, 2, 4)
     made = layer("Conv1D", "c", padding=padding, dilation_rate=[dilation], use_bias=False)
-    got = run(tmp_path, (9, 2), made, kernel=kernel)
-    assert got == pytest.approx(conv(run.x, kernel, 1, padding, dilation))
+    x, got = run(tmp_path, (9, 2), made, kernel=kernel)
+    assert got == pytest.approx(conv(x, kernel, 1, padding, dilation))
 
 
 def test_grouped_conv(tmp_path: Path) -> None:
     kernel = grid(2, 2, 2, 6)
     made = layer("Conv2D", "c", groups=3, use_bias=False)
-    got = run(tmp_path, (4, 4, 6), made, kernel=kernel)
+    x, got = run(tmp_path, (4, 4, 6), made, kernel=kernel)
     parts = [
-        conv(run.x[..., 2 * g : 2 * g + 2], kernel[..., 2 * g : 2 * g + 2], 1, "valid")
+        conv(x[..., 2 * g : 2 * g + 2], kernel[..., 2 * g : 2 * g + 2], 1, "valid")
         for g in range(3)
     ]
     assert got == pytest.approx(np.concatenate(parts, -1))
@@ -134,16 +135,18 @@ def test_depthwise_conv(name: str, tmp_path: Path) -> None:
     """Keras 3 calls the variable 'kernel'."""
     kernel, bias = grid(3, 3, 2, 2), grid(4)
     made = layer("DepthwiseConv2D", "c", strides=[2, 2], padding="same", depth_multiplier=2)
-    got = run(tmp_path, (5, 6, 2), made, **{name: kernel, "bias": bias})
-    assert got == pytest.approx(depthwise(run.x, kernel, 2, "same") + bias)
+    x, got = run(tmp_path, (5, 6, 2), made, **{name: kernel, "bias": bias})
+    assert got == pytest.approx(depthwise(x, kernel, 2, "same") + bias)
 
 
 @pytest.mark.parametrize("kind", ["SeparableConv2D", "QSeparableConv2D"])
 def test_separable_conv(kind: str, tmp_path: Path) -> None:
     deep, point, bias = grid(3, 3, 2, 1), grid(1, 1, 2, 3), grid(3)
     made = layer(kind, "c", padding="same")
-    got = run(tmp_path, (5, 4, 2), made, depthwise_kernel=deep, pointwise_kernel=point, bias=bias)
-    assert got == pytest.approx(depthwise(run.x, deep, 1, "same") @ point[0, 0] + bias)
+    x, got = run(
+        tmp_path, (5, 4, 2), made, depthwise_kernel=deep, pointwise_kernel=point, bias=bias
+    )
+    assert got == pytest.approx(depthwise(x, deep, 1, "same") @ point[0, 0] + bias)
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -156,11 +159,11 @@ def test_folded_batch_norm(deep: bool, tmp_path: Path) -> None:
     bias, gamma, beta, mean = grid(3), grid(3), grid(3), grid(3)
     made = layer(kind, "c", epsilon=0.0, **said)
     held = {"gamma": gamma, "beta": beta, "moving_mean": mean, "moving_variance": np.full(3, 0.25)}
-    got = run(tmp_path, (4, 4, 3), made, **{name: kernel, "bias": bias}, **held)
+    x, got = run(tmp_path, (4, 4, 3), made, **{name: kernel, "bias": bias}, **held)
     factor = 2 * gamma
     folded = kernel * (factor[:, None] if deep else factor)
     folded = np.clip(np.round(folded * 2), -8, 7) / 2
-    want = depthwise(run.x, folded, 1, "valid") if deep else conv(run.x, folded, 1, "valid")
+    want = depthwise(x, folded, 1, "valid") if deep else conv(x, folded, 1, "valid")
     assert got == pytest.approx(want + factor * (bias - mean) + beta)
 
 
@@ -170,11 +173,11 @@ def test_transposed_conv(size: int, strides: int, padding: str, tmp_path: Path) 
     """Every input spreads over a window; 'same' keeps the middle, size * strides of it."""
     kernel, bias = grid(size, size, 3, 2), grid(3)  # outputs before inputs
     made = layer("QConv2DTranspose", "c", strides=[strides] * 2, padding=padding)
-    got = run(tmp_path, (4, 5, 2), made, kernel=kernel, bias=bias)
+    x, got = run(tmp_path, (4, 5, 2), made, kernel=kernel, bias=bias)
     whole = [(n - 1) * strides + max(size, strides) for n in (4, 5)]
     y = np.zeros((5, *whole, 3))
     for i, j, a, b in product(range(4), range(5), range(size), range(size)):
-        y[:, i * strides + a, j * strides + b] += run.x[:, i, j] @ kernel[a, b].T
+        y[:, i * strides + a, j * strides + b] += x[:, i, j] @ kernel[a, b].T
     if padding == "same":
         front = max(size - strides, 0) // 2
         y = y[:, front : front + 4 * strides, front : front + 5 * strides]
@@ -188,9 +191,9 @@ def test_folded_batch_norm_of_a_product(tmp_path: Path) -> None:
         "QDenseBatchnorm", "d", epsilon=0.0, kernel_quantizer="quantized_bits(4,2,alpha=1)"
     )
     held = {"gamma": gamma, "beta": beta, "moving_mean": mean, "moving_variance": np.full(3, 0.25)}
-    got = run(tmp_path, (5,), made, kernel=kernel, bias=bias, **held)
+    x, got = run(tmp_path, (5,), made, kernel=kernel, bias=bias, **held)
     folded = np.clip(np.round(kernel * 2 * gamma * 2), -8, 7) / 2
-    assert got == pytest.approx(run.x @ folded + 2 * gamma * (bias - mean) + beta)
+    assert got == pytest.approx(x @ folded + 2 * gamma * (bias - mean) + beta)
 
 
 # -- normalisation, pools, movements, joins ---------------------------------------------------
@@ -201,8 +204,8 @@ def test_batch_norm(tmp_path: Path) -> None:
     variance = np.asarray([0.25, 1.0, 4.0])
     made = layer("BatchNormalization", "b", axis=[3], epsilon=0.0)
     held = {"gamma": gamma, "beta": beta, "moving_mean": mean, "moving_variance": variance}
-    got = run(tmp_path, (2, 2, 3), made, **held)
-    assert got == pytest.approx((run.x - mean) / np.sqrt(variance) * gamma + beta, abs=1e-6)
+    x, got = run(tmp_path, (2, 2, 3), made, **held)
+    assert got == pytest.approx((x - mean) / np.sqrt(variance) * gamma + beta, abs=1e-6)
 
 
 def test_quantised_batch_norm(tmp_path: Path) -> None:
@@ -217,10 +220,10 @@ def test_quantised_batch_norm(tmp_path: Path) -> None:
         "gamma": [0.7, 1.6, 0.3], "beta": [-0.4, 0.4, 1.1],
         "moving_mean": [0.2, -3.1, 0.8], "moving_variance": [0.3, 1.0, 7.0],
     }  # fmt: skip
-    got = run(tmp_path, (2, 3), made, **{k: np.asarray(v) for k, v in held.items()})
+    x, got = run(tmp_path, (2, 3), made, **{k: np.asarray(v) for k, v in held.items()})
     # log2 of each, rounded: -.5 1 -2; -1.3 0 .1; -2.3 1.6 -.3; of the variance twice that of sqrt
     gamma, beta, mean = [0.5, 2.0, 0.25], [-0.5, 0.5, 1.0], [0.25, -4.0, 1.0]
-    want = (run.x - mean) / np.sqrt([0.25, 1.0, 4.0]) * gamma + beta
+    want = (x - mean) / np.sqrt([0.25, 1.0, 4.0]) * gamma + beta
     assert got == pytest.approx(want, abs=1e-6)
 
 
@@ -228,8 +231,7 @@ def test_quantised_batch_norm(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["Max", "Average"])
 def test_pools(kind: str, padding: str, strides: int, tmp_path: Path) -> None:
     made = layer(f"{kind}Pooling2D", "p", pool_size=[2, 2], strides=[strides] * 2, padding=padding)
-    got = run(tmp_path, (5, 4, 2), made)
-    x = run.x
+    x, got = run(tmp_path, (5, 4, 2), made)
     if padding == "same":
         pads = [max((-(-n // strides) - 1) * strides + 2 - n, 0) for n in x.shape[1:3]]
         widths = [(p // 2, p - p // 2) for p in pads]
@@ -246,17 +248,17 @@ def test_pools(kind: str, padding: str, strides: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("kind", ["Max", "Average"])
 def test_global_pools(kind: str, keep: bool, tmp_path: Path) -> None:
-    got = run(tmp_path, (4, 4, 3), layer(f"Global{kind}Pooling2D", "p", keepdims=keep))
+    x, got = run(tmp_path, (4, 4, 3), layer(f"Global{kind}Pooling2D", "p", keepdims=keep))
     fn = np.max if kind == "Max" else np.mean
-    assert got == pytest.approx(fn(run.x, axis=(1, 2), keepdims=keep))
+    assert got == pytest.approx(fn(x, axis=(1, 2), keepdims=keep))
 
 
 @pytest.mark.parametrize("kind", ["QAveragePooling2D", "QGlobalAveragePooling2D"])
 def test_quantised_average(kind: str, tmp_path: Path) -> None:
     """The sum of nine times 1/9 rounded to 1/8."""
     made = layer(kind, "p", pool_size=[3, 3], average_quantizer="quantized_bits(4,0,1)")
-    got = run(tmp_path, (3, 3, 2), made)
-    assert got.reshape(5, 2) == pytest.approx(run.x.sum(axis=(1, 2)) / 8, abs=1e-5)
+    x, got = run(tmp_path, (3, 3, 2), made)
+    assert got.reshape(5, 2) == pytest.approx(x.sum(axis=(1, 2)) / 8, abs=1e-5)
 
 
 def _moved(kind: str, x: Array) -> Array:
@@ -352,8 +354,8 @@ def test_joins(kind: str, axis: int, tmp_path: Path) -> None:
     ],
 )
 def test_activations(made: Any, want: Any, tmp_path: Path) -> None:
-    got = run(tmp_path, (16,), made)
-    assert got == pytest.approx(want(run.x), abs=1e-5)
+    x, got = run(tmp_path, (16,), made)
+    assert got == pytest.approx(want(x), abs=1e-5)
 
 
 def test_hard_sigmoid_of_keras_3(tmp_path: Path) -> None:
@@ -367,12 +369,12 @@ def test_hard_sigmoid_of_keras_3(tmp_path: Path) -> None:
 def test_layers_of_binary_and_ternary_networks(kind: str, tmp_path: Path) -> None:
     kernel = np.asarray([[0.5, -0.5, 0.0], [0.51, -0.51, -0.1], [0.2, 1.0, -1.0]]) / 2
     made = layer(f"{kind}Dense", "d", H=0.5, use_bias=False)
-    got = run(tmp_path, (3,), made, kernel=kernel)
+    x, got = run(tmp_path, (3,), made, kernel=kernel)
     if kind == "Binary":
         coarse = [[1, -1, -1], [1, -1, -1], [1, 1, -1]]
     else:
         coarse = [[0, -1, 0], [1, -1, 0], [0, 1, -1]]
-    assert got == pytest.approx(run.x @ np.asarray(coarse) / 2)
+    assert got == pytest.approx(x @ np.asarray(coarse) / 2)
 
 
 def test_byte_input_reaches_the_hardware_as_bytes(tmp_path: Path) -> None:

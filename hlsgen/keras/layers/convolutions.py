@@ -174,7 +174,7 @@ def _folded(call: LayerCall) -> Value:
 
 
 def _transposed(call: LayerCall) -> Value:
-    """The gradient of a convolution: kernel [*size, outputs, inputs]; 'same' makes size * stride."""
+    """A convolution backwards: kernel [*size, outputs, inputs]; 'same' makes size * stride."""
     call.check_layout()
     kernel, bias = kernel_and_bias(call)
     rank = rank_of(call)

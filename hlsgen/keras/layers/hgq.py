@@ -6,7 +6,7 @@ import numpy as np
 
 from hlsgen.errors import ModelError, Unsupported
 from hlsgen.keras.call import Array, Builder, LayerCall
-from hlsgen.keras.network import Network, Value
+from hlsgen.keras.network import QONNX, Network, Value
 
 # Rounding modes of ap_fixed as ONNX operators on x / step.
 _OFFSETS = {"TRN": ("Floor", 0.0), "RND": ("Floor", 0.5), "RND_MIN_INF": ("Ceil", -0.5)}
@@ -31,7 +31,7 @@ def _quantizer(call: LayerCall) -> Value:
     y = _rounded(net, net.apply("Mul", call.x, 1 / step), rounding)
     y = _bounded(net, y, -(top + 1) * signed, top, overflow)
     y = net.apply("Mul", y, step * live)
-    return y if bits.size > 1 and not live.any() else _marked(net, y, step, bits, signed)
+    return _marked(net, y, step, bits, signed) if live.any() else y
 
 
 def _rounded(net: Network, x: Value, mode: str) -> Value:
@@ -75,7 +75,7 @@ def _marked(net: Network, x: Value, step: Array, bits: Array, signed: Array) -> 
     )
     zero = net.constant(0, "zero_point")
     name = net.node(
-        "Quant", x.name, scale, zero, width, domain="qonnx.custom_op.general",
+        "Quant", x.name, scale, zero, width, domain=QONNX,
         signed=int(mixed), narrow=0, rounding_mode="ROUND",
     )  # fmt: skip
     return Value(name, x.shape, x.first)

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from hlsgen.keras.network import Codes, Network, Quantised, Value
-from hlsgen.keras.quantisers.quantiser import Array, Floats, Quantiser, on_grid
+from hlsgen.keras.quantisers.quantiser import Floats, Quantiser, on_grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,5 +155,3 @@ FUNCTIONS: dict[str, Callable[[Network, Value], Value]] = {
     "binary_sigmoid": _binary_sigmoid,
     "binary_tanh": above_zero,
 }
-
-__all__ = ["FUNCTIONS", "Array", "QuantizedSigmoid", "QuantizedTanh", "QuantizedUlaw", "above_zero"]

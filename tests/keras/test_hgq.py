@@ -109,6 +109,7 @@ def test_unknown_modes(rounding: str, overflow: str, text: str, tmp_path: Path) 
         import_keras(quantizer(tmp_path, rounding, overflow))
 
 
-def test_widths_out_of_range(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="widths from -1 to 6 bits"):
-        import_keras(quantizer(tmp_path, "TRN", "WRAP", (4, 3, 6, -1, 1)))
+@pytest.mark.parametrize("bits", [-1, 25])
+def test_widths_out_of_range(bits: int, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"{bits}.* bits; float32 holds 0 to 24"):
+        import_keras(quantizer(tmp_path, "TRN", "WRAP", (4, 3, 6, bits, 1)))

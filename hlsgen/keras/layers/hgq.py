@@ -11,7 +11,7 @@ from hlsgen.keras.network import QONNX, Network, Value
 # Rounding modes of ap_fixed as ONNX operators on x / step.
 _OFFSETS = {"TRN": ("Floor", 0.0), "RND": ("Floor", 0.5), "RND_MIN_INF": ("Ceil", -0.5)}
 _ON_SIZE = {"TRN_ZERO": ("Floor", 0.0), "RND_INF": ("Floor", 0.5), "RND_ZERO": ("Ceil", -0.5)}
-_WIDEST = 62
+_WIDEST = 24  # codes are float32 numbers, in HGQ as in ONNX
 
 
 def _quantizer(call: LayerCall) -> Value:
@@ -20,7 +20,9 @@ def _quantizer(call: LayerCall) -> Value:
         np.asarray(a, np.float64) for a in call.variables("keep_negative", "bits", "integers")
     )
     if bits.min() < 0 or bits.max() > _WIDEST or not np.isin(signed, (0, 1)).all():
-        raise ModelError(f"widths from {bits.min():g} to {bits.max():g} bits")
+        raise ModelError(
+            f"widths from {bits.min():g} to {bits.max():g} bits; float32 holds 0 to {_WIDEST}"
+        )
     live = bits > 0
     signed, whole = signed * live, whole * live
     step = np.exp2(whole - bits)

@@ -1,6 +1,6 @@
 """hlsgen: quantised ONNX models as exact integer hardware.
 
-The verbs of the command line, in Python: load, lower, simulate, verify, emit, build.
+The verbs of the command line, in Python: import_keras, load, lower, simulate, verify, emit, build.
 They are imported when first used, so that `import hlsgen` costs nothing.
 """
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hlsgen.emit.project import emit
     from hlsgen.errors import HlsgenError
     from hlsgen.frontends import read_model as load
+    from hlsgen.keras import import_keras
     from hlsgen.passes.lower import LowerOptions, lower
     from hlsgen.sim.run import simulate
     from hlsgen.sim.verify import verify
@@ -25,6 +26,7 @@ __all__ = [
     "LowerOptions",
     "build",
     "emit",
+    "import_keras",
     "load",
     "lower",
     "simulate",
@@ -37,6 +39,7 @@ _HOMES = {
     "LowerOptions": ("hlsgen.passes.lower", "LowerOptions"),
     "build": ("hlsgen.build.project", "build"),
     "emit": ("hlsgen.emit.project", "emit"),
+    "import_keras": ("hlsgen.keras", "import_keras"),
     "load": ("hlsgen.frontends", "read_model"),
     "lower": ("hlsgen.passes.lower", "lower"),
     "simulate": ("hlsgen.sim.run", "simulate"),

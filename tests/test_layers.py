@@ -15,6 +15,7 @@ LEVEL = {
     "arith": 1,
     "boards": 2,
     "ir": 2,
+    "keras": 2,
     "ops": 3,
     "schedule": 2,
     "expr": 4,

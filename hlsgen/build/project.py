@@ -38,6 +38,7 @@ from hlsgen.frontends import read_model
 from hlsgen.frontends.samples import settle
 from hlsgen.ir.hw import HwGraph
 from hlsgen.ir.model import Model, Shape
+from hlsgen.keras import SUFFIXES, import_keras
 from hlsgen.passes.lower import LowerOptions, lower
 from hlsgen.passes.lowering.inputs import Spread
 from hlsgen.sim.arrays import load_arrays
@@ -190,7 +191,9 @@ def build(
 
 
 def _self_contained(model: Path) -> bytes:
-    """The model's bytes; weights that lie in files beside it are taken in."""
+    """The model as one ONNX file: weights that lie in files beside it are taken in."""
+    if model.suffix.lower() in SUFFIXES:
+        return import_keras(model).model.SerializeToString()
     proto = onnx.load(model, load_external_data=False)
     if all(t.data_location != onnx.TensorProto.EXTERNAL for t in proto.graph.initializer):
         return model.read_bytes()

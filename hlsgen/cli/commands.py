@@ -1,4 +1,4 @@
-"""The command line: `hlsgen build`, `simulate`, `verify`, `inspect`, `boards`.
+"""The command line: `hlsgen build`, `simulate`, `verify`, `inspect`, `import`, `boards`.
 
 Exit status: 0 done and verified; 1 verification found wrong elements; 2 the input or the options
 are at fault; 3 a needed tool is missing.
@@ -34,9 +34,12 @@ from hlsgen.cli.parameters import (
     Io,
     Json,
     JsonFile,
+    KerasModel,
+    KerasWeights,
     Liberty,
     MaxLatency,
     Model,
+    OnnxFile,
     Reloadable,
     Samples,
     Scales,
@@ -231,6 +234,30 @@ def inspect(
 
         inspection(result)
     return 0 if result.refusal is None else 2
+
+
+@app.command(name="import")
+def import_(
+    model: KerasModel,
+    /,
+    *,
+    output: OnnxFile,
+    weights: KerasWeights = None,
+    json_: Json = False,
+) -> int:
+    """Write a model of Keras, QKeras or HGQ as ONNX; TensorFlow is not needed."""
+    from hlsgen.keras import import_keras
+    from hlsgen.report.imported import imported_json, show
+
+    if output.suffix.lower() != ".onnx":
+        raise OptionError(f"-o {output}: the file to write is an ONNX file, NAME.onnx")
+    result = import_keras(model, weights)
+    _write_bytes(output, result.model.SerializeToString())
+    if json_:
+        _print_json(imported_json(result, output))
+    else:
+        show(result, output)
+    return 0
 
 
 @app.command

@@ -13,7 +13,21 @@ def _option(text: str, name: str | list[str] | None = None, *, flag: bool = Fals
     return Parameter(name=name, help=text, negative="" if flag else None)
 
 
-Model = Annotated[Path, _option("The quantised ONNX file, or (but for build) a project folder.")]
+Model = Annotated[
+    Path,
+    _option(
+        "The quantised ONNX file, a file of Keras as `import` takes it, or (but for build) a "
+        "project folder."
+    ),
+]
+KerasModel = Annotated[
+    Path, _option("A .h5 or .keras file of Keras, QKeras or HGQ, or the .json of a model.")
+]
+KerasWeights = Annotated[
+    Path | None,
+    _option("The .h5 that save_weights wrote; a .json takes one beside it where it is alone."),
+]
+OnnxFile = Annotated[Path, _option("The ONNX file to write.", ["-o", "--output"])]
 Engine = Annotated[
     Literal["python", "native", "csim", "rtl"],
     _option(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from hlsgen.errors import Loc, ModelError, Unsupported
+from hlsgen.keras import SUFFIXES, import_keras
 
 ELEMENT_LIMIT = 2**28
 
@@ -40,7 +41,11 @@ _SUB_BYTE = {"int4": np.int8, "uint4": np.uint8, "int2": np.int8, "uint2": np.ui
 
 
 def load_protobuf(path: Path) -> tuple[Any, str]:
-    """The file's ModelProto, local functions inlined, and the SHA-256 of its bytes."""
+    """The file's ModelProto, local functions inlined, and the SHA-256 of its bytes.
+
+    A file of Keras is imported on the way, with the weights that lie beside it if it has none; the
+    bytes are then those of the ONNX file that `hlsgen import` would write.
+    """
     loc = Loc(path.name)
     try:
         data = path.read_bytes()
@@ -48,6 +53,9 @@ def load_protobuf(path: Path) -> tuple[Any, str]:
         raise ModelError(f"cannot read the file: {error.strerror}", Loc(str(path))) from error
     if not data:
         raise ModelError("the file is empty", loc)
+    if path.suffix.lower() in SUFFIXES:
+        imported = import_keras(path).model
+        return imported, hashlib.sha256(imported.SerializeToString()).hexdigest()
     try:
         proto: Any = onnx.load_model_from_string(data)
     except (DecodeError, RuntimeError) as error:

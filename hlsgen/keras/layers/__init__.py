@@ -1,0 +1,1 @@
+"""Builders of layers, by the class names that files say."""

@@ -82,8 +82,8 @@ def test_a_wrong_adder_is_found(tmp_path: Path) -> None:
     shutil.copytree(templates_dir(), folder)
     path = folder / "hls/products.j2"
     text = path.read_text()
-    assert "sums[{{ j }}] = {{ text }};" in text
-    path.write_text(text.replace("sums[{{ j }}] = {{ text }};", "sums[{{ j }}] = {{ text }} + 1;"))
+    assert "{{ result }}[{{ j }}] = {{ text }};" in text
+    path.write_text(text.replace("{{ result }}[{{ j }}] = {{ text }};", "{{ result }}[{{ j }}] = {{ text }} + 1;"))
     graph = weighted()
     inputs = stimuli(graph, 16)
     options = HlsOptions(arithmetic={"": Arithmetic.SHIFT_ADD}, templates=folder)

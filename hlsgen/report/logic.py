@@ -18,7 +18,9 @@ from hlsgen.ops.hw.reshape import Reshape
 from hlsgen.ops.hw.take import Take
 from hlsgen.ops.hw.transpose import Transpose
 from hlsgen.report.facts import FRAMES, Logic, Pipeline, Span, Stage
+from hlsgen.report.inspect import multiplies
 
+_MOST_PRODUCTS = 500_000  # laid out within a minute
 _WIRES = Concat, Constant, Pad, Reshape, Take, Transpose
 
 
@@ -37,7 +39,12 @@ class Hardware:
 
 
 def hardware_of(project: Project) -> Hardware:
-    """The SystemVerilog of a parallel project, whether its folder holds it or not."""
+    """The SystemVerilog of a parallel project; a small one's also where its folder holds none."""
+    emitted = (project.folder / "rtl").is_dir()
+    products = _products(project.network.graph)
+    if not emitted and products > _MOST_PRODUCTS:
+        why = f"{products:,} products side by side are laid out only by a build with --rtl"
+        return Hardware(None, None, {}, why)
     try:
         rtl = project_rtl(project)
     except HlsgenError as error:
@@ -52,9 +59,16 @@ def hardware_of(project: Project) -> Hardware:
         register_bits=rtl.times.register_bits,
         luts=sum(stage.luts for stage in stages),
         stages=stages,
-        emitted=(project.folder / "rtl").is_dir(),
+        emitted=emitted,
     )
     return Hardware(rtl, pipeline, _logic(rtl, stages))
+
+
+def _products(graph: HwGraph) -> int:
+    types = graph.types
+    return sum(
+        multiplies(n.op, tuple(types[v] for v in n.inputs), types[n.output]) for n in graph.nodes
+    )
 
 
 def _stages(rtl: Rtl, members: Mapping[int, tuple[str, ...]]) -> Iterator[Stage]:

@@ -88,6 +88,14 @@ def test_the_schedule_is_that_of_project_json(stream: Path) -> None:
         assert p.spans[2].last - p.spans[1].last <= found.interval
 
 
+def test_too_many_tokens_are_not_followed(stream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hlsgen.report.streams._MOST_TOKENS", 10)
+    report = report_of(stream)
+    assert report.streaming is not None
+    assert all(p.spans == () for p in report.streaming.processes)
+    assert f"No timeline: {report.streaming.no_spans}" in page(report)
+
+
 def test_fifos_are_those_of_the_emitted_text(stream: Path) -> None:
     (top,) = (stream / "src").glob("*.cpp")
     text = top.read_text()
@@ -126,6 +134,17 @@ def test_luts_of_operators_add_up(parallel: Path) -> None:
         assert layer.logic is not None
         assert (parallel / "rtl" / f"{layer.logic.module}.sv").is_file()
         assert layer.name in layer.logic.with_
+
+
+def test_a_large_parallel_network_says_why_it_has_no_estimate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hlsgen.report.logic._MOST_PRODUCTS", 1407)  # it has one more
+    report = report_of(built(tmp_path, Io.PARALLEL))
+    assert report.pipeline is None
+    assert report.no_pipeline.startswith("1,408 products")
+    assert report.board.resources[0].estimate is None
+    assert page(report).count("1,408 products") == 2  # at time and at resources
 
 
 def test_proof_counts_the_steps_of_the_staircases(stream: Path) -> None:

@@ -321,20 +321,30 @@ def open_project(folder: Path) -> Project:
     """Read a project back: its own copy of the model, lowered with the recorded options."""
     try:
         content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        recorded = content["options"]
         version = content["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OptionError(f"{folder} is not a project that hlsgen wrote") from error
     if version > FORMAT:
         raise OptionError(f"{folder} was written by a newer hlsgen ({content.get('hlsgen')})")
-    options = BuildOptions(
+    try:
+        options = _recorded(content, _scales(folder / SCALES))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        message = f"{folder / MARKER} is not whole ({type(error).__name__}: {error}): build again"
+        raise OptionError(message) from error
+    return Project(folder, load_network(folder / "model.onnx", options), options)
+
+
+def _recorded(content: Mapping[str, Any], scales: Mapping[str, Array]) -> BuildOptions:
+    """The options that project.json holds."""
+    recorded = content["options"]
+    return BuildOptions(
         board=recorded["board"],
         io=Io(recorded["io"]),
         clock_ns=recorded["clock_ns"],
         top=recorded["top"],
         inputs={n: parse_format(f) for n, f in recorded.get("inputs", {}).items()},
         shapes={n: tuple(s) for n, s in recorded.get("shapes", {}).items()},
-        static_scales=_scales(folder / SCALES),
+        static_scales=scales,
         arithmetic={n: Arithmetic(a) for n, a in recorded.get("arithmetic", {}).items()},
         reloadable={
             port["layer"]: Reloadable(
@@ -349,7 +359,6 @@ def open_project(folder: Path) -> Project:
         target_fps=recorded.get("target_fps", 0.0),
         folding={n: (pe, simd) for n, (pe, simd) in recorded.get("folding", {}).items()},
     )
-    return Project(folder, load_network(folder / "model.onnx", options), options)
 
 
 def _scales(path: Path) -> dict[str, Array]:

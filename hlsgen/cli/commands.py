@@ -1,4 +1,4 @@
-"""The command line: `hlsgen build`, `simulate`, `verify`, `inspect`, `import`, `boards`.
+"""The command line, a function for each verb.
 
 Exit status: 0 done and verified; 1 verification found wrong elements; 2 the input or the options
 are at fault; 3 a needed tool is missing.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,9 @@ from hlsgen.cli.parameters import (
     MaxLatency,
     Model,
     OnnxFile,
+    OpenPage,
+    Page,
+    Projects,
     Reloadable,
     Samples,
     Scales,
@@ -289,6 +293,10 @@ def synth(
     )
     clock = None if combinational else clock_ns
     result = synthesised(project, clock, liberty, max_latency)
+    if model.is_dir():
+        from hlsgen.report.synth import store
+
+        store(result, model, _synth_command(model, clock, liberty, max_latency))
     if json_:
         _print_json(result.to_json())
     else:
@@ -296,6 +304,31 @@ def synth(
 
         show(result)
     return 0
+
+
+@app.command
+def report(
+    *projects: Projects, output: Page = None, open_: OpenPage = False, json_: Json = False
+) -> int:
+    """Write one HTML page that shows all of a project, or what differs between two."""
+    from hlsgen.report.console import reported
+    from hlsgen.report.write import made_report
+
+    if not 1 <= len(projects) <= 2:
+        raise OptionError(
+            f"report needs one project folder, or two to compare: got {len(projects)}"
+        )
+    made = made_report(projects)
+    if json_:
+        _print_json(made.facts.to_json())
+    if output is not None or open_ or not json_:
+        path = output or made.path
+        _write_text(path, made.html())
+        if not json_:
+            reported(path, made)
+        if open_:
+            webbrowser.open(path.resolve().as_uri())
+    return 1 if made.wrong else 0
 
 
 @app.command
@@ -319,6 +352,17 @@ def boards(name: str = "", /, *, json_: Json = False) -> int:
 
 
 # -- output -----------------------------------------------------------------------------------
+
+
+def _synth_command(
+    model: Path, clock_ns: float | None, liberty: Path | None, max_latency: int | None
+) -> str:
+    """What to type for the same synthesis again."""
+    options = {"--liberty": liberty, "--max-latency": max_latency, "--clock-ns": clock_ns or None}
+    given = [f"{name} {value}" for name, value in options.items() if value is not None]
+    return " ".join(
+        ["hlsgen synth", str(model), *given, *(["--combinational"] if clock_ns is None else [])]
+    )
 
 
 def _notes(network: Network, *warnings: str) -> None:

@@ -144,3 +144,14 @@ MaxLatency = Annotated[
 ]
 Combinational = Annotated[bool, _option("No registers: LUTs alone.", flag=True)]
 WithRtl = Annotated[bool, _option("Add SystemVerilog of a parallel network.", flag=True)]
+Projects = Annotated[
+    Path, _option("A project folder that `hlsgen build` wrote; two to compare them.")
+]
+Page = Annotated[
+    Path | None,
+    _option(
+        "The page to write; by default report.html in the folder, comparison.html here for two.",
+        ["-o", "--output"],
+    ),
+]
+OpenPage = Annotated[bool, _option("Show the page in a browser.", "--open", flag=True)]

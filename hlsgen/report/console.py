@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hlsgen.expr.tree import Leaf, leaves
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from hlsgen.boards import Board
     from hlsgen.build.project import Built
     from hlsgen.report.inspect import Inspection
+    from hlsgen.report.write import Made
     from hlsgen.sim.verify import Verification
 
 WIDE = (
@@ -75,6 +78,20 @@ def verified(result: Verification) -> None:
                 f"want {first.want}, {first.location}",
                 markup=False,
             )
+
+
+def reported(path: Path, made: Made) -> None:
+    """Where the page is, and whether what it shows is proven."""
+    folders = " and ".join(r.folder for r in made.reports)
+    console.print(f"{path}: report of {folders}", markup=False)
+    for r in made.reports:
+        v = r.verification
+        colour = "green" if v.verdict == "verified" else "red"
+        word = "WRONG" if v.verdict == "wrong" else v.verdict
+        console.print(f"  {escape(r.folder)}: [{colour}]{word}[/], {escape(v.reason)}")
+        changed = (*r.proof.changed_files, *r.proof.differing_layers)
+        if changed:
+            console.print(f"  [red]changed since the build[/]: {escape(', '.join(changed))}")
 
 
 def inspection(result: Inspection) -> None:

@@ -141,12 +141,12 @@ def _layer(node: Node[HwOp], types: Any) -> Layer:
         y.shape,
         str(y.format),
         (y.min, y.max),
-        _detail(node.op, inputs),
+        detail(node.op, inputs),
         multiplies(node.op, inputs, y),
     )
 
 
-def _detail(op: HwOp, inputs: tuple[IntType, ...]) -> str:
+def detail(op: HwOp, inputs: tuple[IntType, ...]) -> str:
     """What a reader wants to know of an operator in one line."""
     if isinstance(op, Staircase):
         functions = f"{len(op.rows)} functions" if len(op.rows) > 1 else "1 function"

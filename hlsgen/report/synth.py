@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from rich.table import Table
 from hlsgen.build.project import Project, project_rtl
 from hlsgen.build.synth import Synthesis, synthesise
 from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.errors import OptionError, reason_of
+from hlsgen.report.facts import Measured
+
+_STORED = "reports/synth.json"  # of the FPGA: what a library's cells take stands in a file apart
+_STORED_CELLS = "reports/synth_cells.json"
 
 
 def synthesised(
@@ -48,3 +54,30 @@ def show(result: Synthesis) -> None:
     for name, value in asdict(cost).items() if cost else ():
         table.add_row(name, str(value))
     Console().print(table)
+
+
+def store(result: Synthesis, folder: Path, command: str) -> None:
+    """Keeps a result in the project that it is of, for `hlsgen report`; building again drops it."""
+    path = folder / (_STORED if result.fpga is not None else _STORED_CELLS)
+    text = json.dumps({**result.to_json(), "command": command}, indent=2) + "\n"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"cannot write {path}: {reason_of(error)}") from error
+
+
+def stored(folder: Path) -> Measured | None:
+    """What `hlsgen synth` counted of a project for FPGAs, if it was asked.
+
+    Errors: OptionError for a file that is not whole.
+    """
+    path = folder / _STORED
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        counts = tuple((str(k), int(v)) for k, v in found["fpga"].items())
+        return Measured(found["command"], found["tool"], int(found["latency"]), counts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OptionError(f"{path} is not whole: run hlsgen synth {folder} again") from error

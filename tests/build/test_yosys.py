@@ -12,11 +12,13 @@ from hlsgen.build.synth import synthesise
 from hlsgen.build.yosys import find_yosys
 from hlsgen.emit.rtl.emit import Rtl
 from hlsgen.emit.rtl.netlist import Netlist
+from hlsgen.emit.rtl.pipeline import Schedule
 from hlsgen.errors import HlsgenError, OptionError, ToolMissing
 from hlsgen.ir.hw import HwGraph
 
 EMPTY = Netlist("top", "top", (), (), ())
-RTL = Rtl("top", 0, None, 0.0, (), (), {"top.sv": "module top; endmodule\n"}, EMPTY)
+NOW = Schedule(0, (), (), (), 0.0, 0)
+RTL = Rtl("top", 0, None, 0.0, (), (), {"top.sv": "module top; endmodule\n"}, EMPTY, NOW)
 GRAPH = HwGraph("top", (), (), (), {})
 
 

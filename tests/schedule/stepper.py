@@ -11,9 +11,13 @@ from hlsgen.schedule.process import Moves, Process
 
 @dataclass
 class Trace:
-    """When each frame's last step was taken, per process; and the most that each FIFO held."""
+    """When each frame's last step was taken, per process; and the most that each FIFO held.
+
+    `moved` has the cycles of each frame in which a process moved a token.
+    """
 
     ends: dict[str, list[int]]
+    moved: dict[str, dict[int, list[int]]]
     peaks: Counter[str]
     stuck: bool
 
@@ -30,7 +34,8 @@ def run(processes: Sequence[Process], depths: Mapping[str, int], frames: int) ->
     plans = [_plan(p) for p in processes]
     written, taken, peaks = Counter[str](), Counter[str](), Counter[str]()
     at = [0] * len(processes)
-    trace = Trace({p.name: [] for p in processes}, peaks, False)
+    names = [p.name for p in processes]
+    trace = Trace({n: [] for n in names}, {n: {} for n in names}, peaks, False)
     cycle = 0
     while any(at[k] < frames * p.work for k, p in enumerate(processes)):
         seen, freed = written.copy(), taken.copy()
@@ -39,13 +44,14 @@ def run(processes: Sequence[Process], depths: Mapping[str, int], frames: int) ->
             if at[k] == frames * process.work:
                 continue
             reads, writes = plans[k].get(at[k] % process.work, ((), ()))
-            if any(taken[c] >= seen[c] for c in reads):
-                continue
-            if any(written[c] - freed[c] >= depths[c] for c in writes):
+            dry = any(taken[c] >= seen[c] for c in reads)
+            if dry or any(written[c] - freed[c] >= depths[c] for c in writes):
                 continue
             moved = True
             taken.update(reads)
             written.update(writes)
+            frame = trace.moved[process.name].setdefault(at[k] // process.work, [])
+            frame += [cycle] * bool(reads or writes)
             at[k] += 1
             if at[k] % process.work == 0:
                 trace.ends[process.name].append(cycle)

@@ -69,6 +69,7 @@ class Rtl:
     outputs: tuple[tuple[str, IntType], ...]
     files: Mapping[str, str]
     net: Netlist  # what the text says
+    times: Schedule
 
 
 def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
@@ -98,6 +99,7 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
         tuple((o.name, o.type) for o in net.outputs),
         files,
         net,
+        times,
     )
 
 

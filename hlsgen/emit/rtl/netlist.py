@@ -89,7 +89,9 @@ class Netlist:
     inputs: tuple[Bus, ...]
     outputs: tuple[Output, ...]
     layers: tuple[Layer, ...]
-    codes: Mapping[str, frozenset[int]]  # as in the graph
+    codes: Mapping[str, frozenset[int]] = field(
+        default_factory=dict[str, frozenset[int]]
+    )  # as in the graph
 
     @property
     def buses(self) -> dict[str, Bus]:

@@ -7,7 +7,7 @@ rename elements, so they leave no layer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -89,9 +89,8 @@ class Netlist:
     inputs: tuple[Bus, ...]
     outputs: tuple[Output, ...]
     layers: tuple[Layer, ...]
-    codes: Mapping[str, frozenset[int]] = field(
-        default_factory=dict[str, frozenset[int]]
-    )  # as in the graph
+    # as in the graph
+    codes: Mapping[str, frozenset[int]] = field(default_factory=dict[str, frozenset[int]])
 
     @property
     def buses(self) -> dict[str, Bus]:

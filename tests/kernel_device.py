@@ -19,6 +19,15 @@ Kernel = Callable[..., None]  # bytes of the ports in the order of the arguments
 def load_kernel(project: Path, top: str, ports: int) -> Kernel:
     """The kernel of an emitted project: addresses of its memories and a count of frames."""
     library = project / "kernel.so"
+    if not library.exists():
+        _compile(project, top, library)
+    function: Any = getattr(ctypes.CDLL(str(library)), f"{top}_kernel")
+    function.argtypes = [ctypes.c_void_p] * ports + [ctypes.c_int]
+    function.restype = None
+    return function
+
+
+def _compile(project: Path, top: str, library: Path) -> None:
     sources = [project / "src" / f"{top}{end}.cpp" for end in ("", "_kernel")]
     units = [part for path in sources for part in ("-include", path)]
     run_compiler(
@@ -26,10 +35,6 @@ def load_kernel(project: Path, top: str, ports: int) -> Kernel:
          *units, "-x", "c++", "/dev/null", "-o", library],
         "the kernel",
     )  # fmt: skip
-    function: Any = getattr(ctypes.CDLL(str(library)), f"{top}_kernel")
-    function.argtypes = [ctypes.c_void_p] * ports + [ctypes.c_int]
-    function.restype = None
-    return function
 
 
 def call(kernel: Kernel, memories: Sequence[np.ndarray], frames: int) -> None:

@@ -25,6 +25,7 @@ from hlsgen.build.gpp import compile_csim, run_csim
 from hlsgen.build.headers import ap_include
 from hlsgen.emit.arithmetic import Arithmetic, check_arithmetic
 from hlsgen.emit.choice import settled
+from hlsgen.emit.deploy import INTERFACE
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
@@ -161,11 +162,14 @@ def build(
         options = replace(options, arithmetic=settled(network.graph, options.arithmetic))
     hls = hls_options(options, board)
     observe("writing", 0.0)
-    files = emit(network, hls, board.name)
+    files = emit(network, hls, board)
     feeds = random_feeds(network, options.samples, options.seed)
     codes = input_codes(network, feeds)
     made = run_graph(network.graph, codes)
-    files |= vector_files(network.graph, codes, made)
+    vectors = vector_files(network.graph, codes, made)
+    files |= vectors
+    if INTERFACE in files:
+        files |= {f"deploy/{Path(name).name}": data for name, data in vectors.items()}
     if options.rtl:
         rtl = project_rtl(Project(model, network, options))
         files |= rtl_folder(rtl, network.graph, codes, made)

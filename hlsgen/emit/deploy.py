@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import hlsgen
@@ -12,7 +11,9 @@ from hlsgen.boards import Board, Flow
 from hlsgen.compiler import digest
 from hlsgen.data import templates_dir
 from hlsgen.emit.cosim import emit_host
+from hlsgen.emit.hls import HlsOptions
 from hlsgen.emit.kernel import MemoryKernel
+from hlsgen.emit.zynq import zynq_files
 from hlsgen.expr.network import Network
 
 FORMAT = 1  # of interface.json and design.json; the driver refuses newer ones
@@ -24,15 +25,18 @@ def deploy_files(
     kernel: MemoryKernel,
     board: Board,
     sources: Mapping[str, str | bytes],
-    templates: Path | None = None,
+    options: HlsOptions,
 ) -> dict[str, str | bytes]:
-    """Driver, host part and interface; vectors and bitstream come beside them later."""
+    """Driver, host part and interface, and what makes the bitstream; vectors come later."""
+    templates = options.templates
     folder = (templates or templates_dir()) / "deploy"
     files: dict[str, str | bytes] = {
         f"deploy/{path.name}": path.read_text(encoding="utf-8")
         for path in sorted(folder.glob("*.py"))
     }
     files |= emit_host(network, templates)
+    if board.flow is Flow.VIVADO:
+        files |= zynq_files(kernel, board, options.clock_ns, templates)
     interface = _interface(network, kernel, board) | {"build": _build(board, sources, files)}
     files[INTERFACE] = json.dumps(interface, indent=2, ensure_ascii=False) + "\n"
     return files

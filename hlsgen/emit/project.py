@@ -27,7 +27,7 @@ def emit(
     design = design_of(network.graph, options)
     files = design_files(design, options)
     if design.kernel is not None and board is not None:
-        files |= deploy_files(network, design.kernel, board, files, options.templates)
+        files |= deploy_files(network, design.kernel, board, files, options)
     files |= emit_cosim(network, options.templates)
     content = manifest(network, options, None if board is None else board.name)
     content["arithmetic"] = _arithmetic(design)

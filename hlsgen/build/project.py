@@ -23,6 +23,7 @@ from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
 from hlsgen.build.gpp import compile_csim, run_csim
 from hlsgen.build.headers import ap_include
+from hlsgen.build.steps import LOCK, locked
 from hlsgen.emit.arithmetic import Arithmetic, check_arithmetic
 from hlsgen.emit.choice import settled
 from hlsgen.emit.deploy import INTERFACE
@@ -226,6 +227,9 @@ def _check_target(folder: Path) -> None:
         raise OptionError(
             f"{folder} exists and is not a project that hlsgen wrote; give another -o or empty it"
         )
+    if (folder / LOCK).is_file():
+        with locked(folder):  # refuses where tools are at work in it
+            pass
 
 
 def _is_project(folder: Path) -> bool:
@@ -294,11 +298,18 @@ def _publish(stage: Path, folder: Path) -> None:
     try:
         if folder.exists():
             folder.rename(old)
+            _keep_steps(old, stage)
         stage.rename(folder)
     except OSError as error:
         raise HlsgenError(f"cannot put the project at {folder}: {reason_of(error)}") from error
     shutil.rmtree(old, ignore_errors=True)
     folder.chmod(0o755)
+
+
+def _keep_steps(old: Path, stage: Path) -> None:
+    """Hours of synthesis outlive a build of the same design: stamps say what is still good."""
+    if (old / "build" / "steps").is_dir() and not (stage / "build").exists():
+        (old / "build").rename(stage / "build")
 
 
 @dataclass(frozen=True, eq=False)

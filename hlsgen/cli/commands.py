@@ -1,7 +1,7 @@
-"""The command line: `hlsgen build`, `simulate`, `verify`, `inspect`, `boards`.
+"""The command line: `hlsgen build`, `simulate`, `verify`, `bitstream` and so on.
 
-Exit status: 0 done and verified; 1 verification found wrong elements; 2 the input or the options
-are at fault; 3 a needed tool is missing.
+Exit status: 0 done and verified; 1 verification found wrong elements, or a tool failed; 2 the input
+or the options are at fault; 3 a needed tool is missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App, CycloptsError
 
 import hlsgen
-from hlsgen.cli.given import build_options, check_latency, engine_of, opened, split_inputs
+from hlsgen.cli.given import build_options, check_latency, engine_of, listed, opened, split_inputs
 from hlsgen.cli.parameters import (
     Approximate,
     Arithmetic,
@@ -24,9 +24,11 @@ from hlsgen.cli.parameters import (
     Clock,
     Combinational,
     Csim,
+    Dies,
     Engine,
     Expected,
     Folder,
+    Force,
     Formats,
     Inputs,
     Io,
@@ -39,9 +41,11 @@ from hlsgen.cli.parameters import (
     Samples,
     Scales,
     Shapes,
+    Steps,
     SynthesisTool,
     Target,
     Top,
+    Units,
     Weights,
     WithRtl,
 )
@@ -265,6 +269,29 @@ def synth(
 
 
 @app.command
+def bitstream(
+    project: Path,
+    /,
+    *,
+    steps: Steps = "",
+    force: Force = False,
+    units: Units = 1,
+    slr: Dies = "",
+    json_: Json = False,
+) -> int:
+    """Run the vendor tools on a streamed project: kernel, bitstream, and driver in deploy/."""
+    from dataclasses import asdict
+
+    from hlsgen.build.bitstream import BitstreamOptions, make_bitstream
+
+    options = BitstreamOptions(listed(steps), force, units, listed(slr))
+    done = make_bitstream(project, options, _say)
+    if json_:
+        _print_json({"format": 1, "folder": str(project), "steps": [asdict(ran) for ran in done]})
+    return 0
+
+
+@app.command
 def boards(name: str = "", /, *, json_: Json = False) -> int:
     """Show the boards that projects can be made for."""
     from dataclasses import asdict
@@ -290,6 +317,10 @@ def boards(name: str = "", /, *, json_: Json = False) -> int:
 def _notes(network: Network, *warnings: str) -> None:
     for note in (*network.notes, *warnings):
         print(f"warning: {note}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _print_json(value: Any) -> None:

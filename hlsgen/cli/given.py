@@ -44,6 +44,11 @@ def check_latency(clocks: int | None) -> None:
         raise OptionError(f"--max-latency must be 1 or more, got {clocks}")
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]:
     """Array files, and formats declared as NAME=FORMAT."""
     from hlsgen.arith.declared import parse_format

@@ -41,6 +41,7 @@ class KernelPort:
         """What a driver has to know."""
         return {
             "name": self.name,
+            "master": self.master,
             "value": self.value,
             "shape": list(self.shape),
             "batch": self.batch,

@@ -222,6 +222,20 @@ def test_a_kernel_that_waits_for_continue(mlp: Board) -> None:
     assert mlp.accelerator(batch=1).self_test() == 3
 
 
+def test_registers_that_hls_renamed_or_of_32_bits(
+    mlp: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import simulated
+
+    mlp.load("renamed")
+    assert mlp.accelerator().self_test() == 3
+    mlp.load("narrow")
+    with pytest.raises(ValueError, match=r"register v_x holds 32 bits, the buffer lies at 0x8"):
+        mlp.accelerator()
+    monkeypatch.setattr(simulated, "_next", [0x1000_0000])
+    assert mlp.accelerator().self_test() == 3
+
+
 def test_a_hanging_kernel_times_out(board: Board) -> None:
     board.load("hang")
     with pytest.raises(TimeoutError, match="did not finish"):

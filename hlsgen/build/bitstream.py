@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,8 +135,9 @@ def _alveo_steps(job: _Job) -> list[Step]:
         "-o", f"build/{xclbin}", xo,
     )  # fmt: skip
 
+    check = partial(_check_release, vpp, board) if vpp else None
+
     def prepare() -> None:
-        _check_release(vpp or "", board)
         slrs = job.options.slrs or place_units(board, _estimate(job), job.options.units)
         units = compute_units(job.masters, board, slrs)
         text = link_config(job.kernel, board, job.clock_ns, units)
@@ -144,10 +145,10 @@ def _alveo_steps(job: _Job) -> list[Step]:
 
     choices = (str(job.options.units), *job.options.slrs)
     return [
-        _hls_step(job, xo),
+        replace(_hls_step(job, xo), check=check),
         Step(
             "link", "v++", (link,), {}, (xo,), (f"build/{xclbin}",), choices,
-            "" if vpp else _VPP, before=prepare,
+            "" if vpp else _VPP, check, prepare,
         ),
         _deploy_step(job, xclbin),
     ]  # fmt: skip
@@ -240,8 +241,8 @@ def _check_release(tool: str, board: Board) -> None:
         raise StepFailed(f"{tool} --version names no release: {said.strip()[:80]!r}")
     if board.tools and not board.tools[0] <= found[1] <= board.tools[1]:
         raise ToolMissing(
-            f"step link is next and needs Vitis {board.tools[0]} to {board.tools[1]}, the releases "
-            f"for {board.title}; {tool} is {found[1]}"
+            f"needs Vitis {board.tools[0]} to {board.tools[1]}, the releases for {board.title}; "
+            f"{tool} is {found[1]}"
         )
 
 

@@ -23,7 +23,7 @@ from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
 from hlsgen.build.gpp import compile_csim, run_csim
 from hlsgen.build.headers import ap_include
-from hlsgen.build.steps import LOCK, locked
+from hlsgen.build.steps import keep_steps, refuse_locked
 from hlsgen.emit.arithmetic import Arithmetic, check_arithmetic
 from hlsgen.emit.choice import settled
 from hlsgen.emit.deploy import INTERFACE
@@ -167,8 +167,7 @@ def build(
     feeds = random_feeds(network, options.samples, options.seed)
     codes = input_codes(network, feeds)
     made = run_graph(network.graph, codes)
-    vectors = vector_files(network.graph, codes, made)
-    files |= vectors
+    files |= (vectors := vector_files(network.graph, codes, made))
     if INTERFACE in files:
         files |= {f"deploy/{Path(name).name}": data for name, data in vectors.items()}
     if options.rtl:
@@ -227,9 +226,7 @@ def _check_target(folder: Path) -> None:
         raise OptionError(
             f"{folder} exists and is not a project that hlsgen wrote; give another -o or empty it"
         )
-    if (folder / LOCK).is_file():
-        with locked(folder):  # refuses where tools are at work in it
-            pass
+    refuse_locked(folder)
 
 
 def _is_project(folder: Path) -> bool:
@@ -298,18 +295,12 @@ def _publish(stage: Path, folder: Path) -> None:
     try:
         if folder.exists():
             folder.rename(old)
-            _keep_steps(old, stage)
+            keep_steps(old, stage)
         stage.rename(folder)
     except OSError as error:
         raise HlsgenError(f"cannot put the project at {folder}: {reason_of(error)}") from error
     shutil.rmtree(old, ignore_errors=True)
     folder.chmod(0o755)
-
-
-def _keep_steps(old: Path, stage: Path) -> None:
-    """Hours of synthesis outlive a build of the same design: stamps say what is still good."""
-    if (old / "build" / "steps").is_dir() and not (stage / "build").exists():
-        (old / "build").rename(stage / "build")
 
 
 @dataclass(frozen=True, eq=False)

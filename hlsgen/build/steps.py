@@ -39,8 +39,8 @@ class StepFailed(HlsgenError):
 class Step:
     """Commands of one tool, run in the project folder; `missing` says what is needed to run them.
 
-    `inputs` are the files that it reads, `outputs` what it leaves, below the folder. `before` and
-    `after` are the parts that need no tool.
+    `inputs` are the files that it reads, `outputs` what it leaves, below the folder. `check` may
+    refuse before anything is touched; `before` and `after` are the parts that need no tool.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Step:
     outputs: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     missing: str = ""
+    check: Callable[[], None] | None = None
     before: Callable[[], None] | None = None
     after: Callable[[], None] | None = None
 
@@ -81,6 +82,7 @@ def run_steps(
             current = _stamp(folder, step) == key and _complete(folder, step)
             label = f"[{index + 1}/{len(steps)}] {step.name}"
             if step.name in wanted and (force or not current):
+                _check_tool(step)
                 for later in steps[index:]:  # their results are no longer of this one
                     _forget(folder, later)
                 found.append(_run(folder, step, key, label, lock, say))
@@ -109,9 +111,14 @@ def _later(steps: Sequence[Step], wanted: Sequence[str]) -> bool:
 # -- one step ---------------------------------------------------------------------------------
 
 
-def _run(folder: Path, step: Step, key: str, label: str, lock: int, say: Say) -> Ran:
+def _check_tool(step: Step) -> None:
     if step.missing:
         raise ToolMissing(f"step {step.name} is next and needs {step.missing}")
+    if step.check is not None:
+        step.check()
+
+
+def _run(folder: Path, step: Step, key: str, label: str, lock: int, say: Say) -> Ran:
     started = time.perf_counter()
     try:
         if step.before is not None:
@@ -252,3 +259,16 @@ def locked(folder: Path) -> Generator[int, None, None]:
         yield handle
     finally:
         os.close(handle)
+
+
+def refuse_locked(folder: Path) -> None:
+    """Errors: OptionError where tools are at work in a project."""
+    if (folder / LOCK).is_file():
+        with locked(folder):
+            pass
+
+
+def keep_steps(old: Path, new: Path) -> None:
+    """Hours of synthesis outlive a build of the same design: stamps say what is still good."""
+    if (old / "build" / "steps").is_dir() and not (new / "build").exists():
+        (old / "build").rename(new / "build")

@@ -12,6 +12,7 @@ from hlsgen.compiler import digest
 from hlsgen.data import templates_dir
 from hlsgen.emit.cosim import emit_host
 from hlsgen.emit.hls import HlsOptions
+from hlsgen.emit.jinja import environment
 from hlsgen.emit.kernel import MemoryKernel
 from hlsgen.emit.zynq import zynq_files
 from hlsgen.expr.network import Network
@@ -37,6 +38,9 @@ def deploy_files(
     files |= emit_host(network, templates)
     if board.flow is Flow.VIVADO:
         files |= zynq_files(kernel, board, options.clock_ns, templates)
+    else:
+        host = environment(templates).get_template("deploy/host.cpp.j2")
+        files["deploy/host.cpp"] = host.render(kernel=kernel)
     interface = _interface(network, kernel, board) | {"build": _build(board, sources, files)}
     files[INTERFACE] = json.dumps(interface, indent=2, ensure_ascii=False) + "\n"
     return files
@@ -47,7 +51,7 @@ def _build(
 ) -> str:
     """One name for the hardware and the host's part of it: equal where both are."""
     parts = {n: text for n, text in sources.items() if n.startswith("src/") or n == "kernel.cfg"}
-    parts |= {n: text for n, text in host.items() if n.startswith("deploy/host.")}
+    parts |= {n: host[n] for n in ("deploy/host.py", "deploy/host.npz")}
     return digest([board.name, *(p for name in sorted(parts) for p in (name, parts[name]))])
 
 

@@ -36,7 +36,7 @@ class PynqDevice:
         for (_, buffer), memory in zip(self.inputs, memories):
             buffer[:frames] = memory
             buffer.sync_to_device()
-        self.ip.write(self.at[self.frames_register], frames)
+        self.ip.write(self._register(self.frames_register), frames)
         self.ip.write(CONTROL, START)
 
     def finish(self, unit, frames):
@@ -56,10 +56,15 @@ class PynqDevice:
 
     def _point(self, name, address):
         """A 64-bit address takes two registers, which PYNQ calls NAME_1 and NAME_2."""
-        if f"{name}_1" in self.at and f"{name}_2" in self.at:
-            self.ip.write(self.at[f"{name}_1"], address & 0xFFFFFFFF)
-            self.ip.write(self.at[f"{name}_2"], address >> 32)
+        halves = self._register(name, "_1"), self._register(name, "_2")
+        if None not in halves:
+            self.ip.write(halves[0], address & 0xFFFFFFFF)
+            self.ip.write(halves[1], address >> 32)
         elif address >> 32 == 0:
-            self.ip.write(self.at[name], address)
+            self.ip.write(self._register(name), address)
         else:
             raise ValueError(f"register {name} holds 32 bits, the buffer lies at {address:#x}")
+
+    def _register(self, name, part=""):
+        """The offset of a register, if there is one; HLS writes NAME_r for a word of VHDL."""
+        return self.at.get(f"{name}{part}", self.at.get(f"{name}_r{part}"))

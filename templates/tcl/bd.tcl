@@ -151,7 +151,8 @@ proc step_implement {} {
 
 # The one file that a pattern finds, into build/ by another name.
 proc copy_one {name pattern} {
-  set found [glob -nocomplain [path $pattern]]
+  global here
+  set found [glob -nocomplain -directory $here $pattern]
   if {[llength $found] != 1} {
     error "needed one file $pattern, found [llength $found]"
   }

@@ -30,11 +30,15 @@ class DefaultIP:
     def __init__(self, bit: dict) -> None:
         self.bit = bit
         self.registers, self.state, self.offsets = {}, "idle", {}
+        self.end = "_r" if bit["behaviour"] == "renamed" else ""
         at = 0x10
         for name in bit["ports"]:
-            self.offsets |= {f"{name}_1": at, f"{name}_2": at + 4}
+            if bit["behaviour"] == "narrow":
+                self.offsets[name] = at
+            else:
+                self.offsets |= {f"{name}{self.end}_1": at, f"{name}{self.end}_2": at + 4}
             at += 12
-        self.offsets[bit["frames"]] = at
+        self.offsets[bit["frames"] + self.end] = at
 
     def write(self, offset: int, value: int) -> None:
         assert type(value) is int, "PYNQ's MMIO takes ints"
@@ -61,11 +65,13 @@ class DefaultIP:
 
     def _run(self) -> None:
         def pointer(name: str) -> int:
-            low, high = (self.registers[self.offsets[f"{name}_{k}"]] for k in (1, 2))
+            if self.bit["behaviour"] == "narrow":
+                return self.registers[self.offsets[name]]
+            low, high = (self.registers[self.offsets[f"{name}{self.end}_{k}"]] for k in (1, 2))
             return low | high << 32
 
         addresses = [pointer(name) for name in self.bit["ports"]]
-        frames = self.registers[self.offsets[self.bit["frames"]]]
+        frames = self.registers[self.offsets[self.bit["frames"] + self.end]]
         assert frames > 0
         simulated.run(self.bit, addresses, frames)
 

@@ -24,6 +24,7 @@ from hlsgen.sim.run import feeds_of, simulate
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 ROOT = Path(__file__).parents[1]
+CORPUS = ROOT.parent / "shared" / "corpus"
 STANDINS = Path(__file__).parent / "standins"
 BOARDS = {"pynq": ("ultra96v2", ["kernel_0"]), "pyxrt": ("u280", ["cu_0", "cu_1", "cu_2"])}
 
@@ -117,16 +118,20 @@ def test_packing(
 class Board:
     """A built project whose deploy folder holds a stand-in bitstream."""
 
-    def __init__(self, folder: Path, model: str, kind: str) -> None:
+    def __init__(self, folder: Path, model: Path, inputs: Path, kind: str) -> None:
         name, units = BOARDS[kind]
-        path = ROOT / f"examples/{model}/{model}.onnx"
         options = BuildOptions(board=name, io=Io.STREAM, samples=3, csim=False)
-        self.built = build(path, folder, options)
+        self.built = build(model, folder, options)
         self.folder = folder / "deploy"
         self.units = units
-        with np.load(ROOT / f"examples/{model}/test_data.npz") as data:
+        with np.load(inputs) as data:
             self.arrays = {k: data[k] for k in data.files if k != "labels"}
         self.load()
+
+    @classmethod
+    def example(cls, folder: Path, name: str, kind: str) -> Board:
+        place = ROOT / "examples" / name
+        return cls(folder, place / f"{name}.onnx", place / "test_data.npz", kind)
 
     def load(self, behaviour: str = "", **changed: Any) -> None:
         """Put a bitstream and its design.json into the folder."""
@@ -156,12 +161,12 @@ class Board:
 
 @pytest.fixture(scope="module")
 def mlp(tmp_path_factory: pytest.TempPathFactory) -> Board:
-    return Board(tmp_path_factory.mktemp("mlp") / "p", "digits_mlp", "pynq")
+    return Board.example(tmp_path_factory.mktemp("mlp") / "p", "digits_mlp", "pynq")
 
 
 @pytest.fixture(scope="module")
 def cnn(tmp_path_factory: pytest.TempPathFactory) -> Board:
-    return Board(tmp_path_factory.mktemp("cnn") / "p", "digits_cnn", "pyxrt")
+    return Board.example(tmp_path_factory.mktemp("cnn") / "p", "digits_cnn", "pyxrt")
 
 
 @pytest.fixture(params=["mlp", "cnn"])
@@ -182,6 +187,25 @@ def test_predict_equals_simulate(board: Board, batch: int) -> None:
     np.testing.assert_array_equal(y, want)
     bare = accelerator.predict(x[:count].reshape(count, *shape[1:]))
     np.testing.assert_array_equal(bare, want[:, 0])
+
+
+@pytest.mark.parametrize("name", ["qonnx_tfc_w2a2", "op_pulp_add_multio"])
+def test_real_models(name: str, tmp_path: Path) -> None:
+    """Two-bit elements, 49 a word; four inputs and two outputs."""
+    place = CORPUS / name
+    if not place.is_dir():
+        pytest.skip("../shared/corpus is not here")
+    board = Board(tmp_path / "p", place / "model.onnx", place / "inputs.npz", "pyxrt")
+    network = board.built.network
+    feeds = feeds_of(network, {k: v[:5] for k, v in board.arrays.items()})
+    want = simulate(network, feeds)
+    accelerator = board.accelerator(batch=2)
+    assert accelerator.self_test() == 3
+    got = accelerator.predict(feeds)
+    got = got if isinstance(got, dict) else {next(iter(want)): got}
+    assert got.keys() == want.keys()
+    for output, y in want.items():
+        np.testing.assert_array_equal(got[output], y)
 
 
 def test_self_test_and_throughput(board: Board) -> None:

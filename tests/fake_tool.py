@@ -106,7 +106,7 @@ if arguments == ["--version"]:
 call = call_of()
 with Path(os.environ["FAKE_LOG"]).open("a") as log:
     log.write(f"{call}\n")
-print(f"INFO: [Fake 1-1] {call}")
+print(f"INFO: [Fake 1-1] {call}", flush=True)
 if call == os.environ.get("FAKE_SLEEP"):
     Path(os.environ["FAKE_PID"]).write_text(str(os.getpid()))
     time.sleep(float(os.environ.get("FAKE_SECONDS", "60")))

@@ -15,17 +15,19 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hlsgen
-from hlsgen.build.toollog import first_error
+from hlsgen.build.toollog import first_error, last_line
 from hlsgen.compiler import digest
 from hlsgen.errors import HlsgenError, OptionError, ToolMissing, reason_of
 
 LOCK = "build/.lock"
+HEARTBEAT_S = 60.0
 Say = Callable[[str], None]
 
 
@@ -144,7 +146,8 @@ def _run_tool(folder: Path, step: Step, label: str, lock: int, say: Say) -> None
     log.write_bytes(b"")
     for command in step.commands:
         say(f"{label}: {' '.join(command)}  (log {log})")
-        status = _call(folder, command, step.env, log, lock)
+        process = _Process(folder, command, step.env, log, lock)
+        status = process.wait(partial(_tell, label, log, say, time.monotonic()))
         if status:
             ended = f"signal {-status}" if status < 0 else f"status {status}"
             said = first_error(log.read_text(encoding="utf-8", errors="replace"))
@@ -153,28 +156,49 @@ def _run_tool(folder: Path, step: Step, label: str, lock: int, say: Say) -> None
             )
 
 
-def _call(
-    folder: Path, command: Sequence[str], env: Mapping[str, str], log: Path, lock: int
-) -> int:
-    """Exit status of a program, which is stopped with all its children where this process is.
+def _tell(label: str, log: Path, say: Say, since: float) -> None:
+    minutes = (time.monotonic() - since) / 60
+    say(f"{label}: {minutes:.0f} min, {last_line(log)}")
 
-    It inherits the lock: should it outlive this process, no second build starts beside it.
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A program about to run; it inherits the lock.
+
+    Should it outlive this process, no second build starts beside it.
     """
-    with log.open("ab") as sink, _terminated_as_interrupted():
-        process = subprocess.Popen(
-            command, cwd=folder, env=os.environ | dict(env), stdin=subprocess.DEVNULL, stdout=sink,
-            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(lock,),
-        )  # fmt: skip
-        try:
-            return process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
+
+    folder: Path
+    command: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    lock: int
+
+    def wait(self, tell: Callable[[], None]) -> int:
+        """Its exit status; `tell` is called now and then. It ends, children and all, with us."""
+        with self.log.open("ab") as sink, _terminated_as_interrupted():
+            process = subprocess.Popen(
+                self.command, cwd=self.folder, env=os.environ | dict(self.env),
+                stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+                start_new_session=True, pass_fds=(self.lock,),
+            )  # fmt: skip
             try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            raise
+                while True:
+                    with suppress(subprocess.TimeoutExpired):
+                        return process.wait(timeout=HEARTBEAT_S)
+                    tell()
+            except BaseException:
+                _stop(process)
+                raise
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 # Vivado, Vitis HLS and v++ mark errors so; these only say that there were some.
 _ERROR = re.compile(r"^\s*(?:ERROR|FATAL): ?\[", re.IGNORECASE)
@@ -23,3 +24,13 @@ def first_error(log: str) -> str:
         if found:
             return found[0][:_LONGEST]
     return "it printed nothing"
+
+
+def last_line(path: Path) -> str:
+    """What a tool that still runs said last."""
+    with path.open("rb") as log:
+        size = log.seek(0, 2)
+        log.seek(max(0, size - 4096))
+        text = log.read().decode(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:_LONGEST] if lines else "nothing said yet"

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from test_deploy import STANDINS, package
 
+from hlsgen.arith.budget import Reloadable
 from hlsgen.build import steps as steps_module
 from hlsgen.build.bitstream import BitstreamOptions, make_bitstream
 from hlsgen.build.project import BuildOptions, build
@@ -184,6 +185,14 @@ def test_a_tool_that_claims_success(bench: Callable[..., Bench]) -> None:
         b.run(force=True)  # what the first run left does not count
 
 
+def test_a_long_step_tells_what_its_log_says(bench: Callable[..., Bench]) -> None:
+    b = bench()
+    b.fake(SLEEP="synth", SECONDS="1")
+    b.patch.setattr(steps_module, "HEARTBEAT_S", 0.2)
+    b.run()
+    assert "[3/5] synth: 0 min, INFO: [Fake 1-1] synth" in b.lines
+
+
 def test_full_disks(bench: Callable[..., Bench]) -> None:
     b = bench()
     b.fake(FULL="synth")
@@ -324,7 +333,14 @@ def test_what_is_no_streamed_project(
     with pytest.raises(OptionError, match="--units must be 1 or more"):
         b.run(units=0)
     plain = built(tmp_path / "plain", "ultra96v2", Io.PARALLEL)
-    for folder, said in ((tmp_path, "is not a project"), (plain, "build it with --io stream")):
+    reloadable = tmp_path / "reloadable"
+    every = {"": Reloadable(None, 0)}
+    build(MLP, reloadable, BuildOptions(io=Io.STREAM, csim=False, reloadable=every))
+    for folder, said in (
+        (tmp_path, "is not a project"),
+        (plain, "build it with --io stream"),
+        (reloadable, "its reloadable weights have no place in the kernel"),
+    ):
         with pytest.raises(SystemExit) as end:
             main(["bitstream", str(folder)])
         assert end.value.code == 2

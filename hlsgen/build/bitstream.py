@@ -119,7 +119,7 @@ def _zynq_steps(job: _Job) -> list[Step]:
     return [
         hls,
         step("design", "build/vivado/vivado.xpr"),
-        step("synth", "build/vivado/vivado.xpr"),
+        step("synth"),
         step("implement", f"build/{bit}", f"build/{hwh}"),
         _deploy_step(job, bit, hwh),
     ]

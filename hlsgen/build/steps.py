@@ -123,6 +123,8 @@ def _check_tool(step: Step) -> None:
 def _run(folder: Path, step: Step, key: str, label: str, lock: int, say: Say) -> Ran:
     started = time.perf_counter()
     try:
+        for name in step.outputs:  # what an earlier run left is no proof of this one
+            (folder / name).unlink(missing_ok=True)
         if step.before is not None:
             step.before()
         if step.commands:

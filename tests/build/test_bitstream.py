@@ -180,9 +180,14 @@ def test_a_tool_that_claims_success(bench: Callable[..., Bench]) -> None:
     b.fake(EMPTY="implement")
     with pytest.raises(StepFailed, match=r"ended well but left no build/\S+\.bit"):
         b.run()
+    b.fake()
+    assert b.run() == ["implement"]
+    b.fake(EMPTY="implement")
+    with pytest.raises(StepFailed, match="left no build/"):
+        b.run(steps=("implement",), force=True)  # the older bitstream does not count
     b.fake(EMPTY="package")
     with pytest.raises(StepFailed, match=r"no IP, neither digits_mlp_kernel.zip nor impl/ip"):
-        b.run(force=True)  # what the first run left does not count
+        b.run(force=True)
 
 
 def test_a_long_step_tells_what_its_log_says(bench: Callable[..., Bench]) -> None:

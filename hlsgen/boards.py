@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
-_CITED = ("part", "board_parts", "platform", "clock_ns")
+_CITED = ("part", "board_parts", "platform", "tools", "clock_ns")
+_RELEASE = re.compile(r"20\d\d\.\d")
 _IN_FILE = {
     "slrs": "slr",
     "memories": "memory",
@@ -118,7 +120,8 @@ class Board:
     """Everything hlsgen knows about a board.
 
     `board_parts` are patterns for Vivado's `get_board_parts`, `platform` is the Vitis platform (""
-    where there is none), `sources` pairs each fact of the file's top level with its citation.
+    where there is none), `tools` the first and the last release that support it (nothing where all
+    do), `sources` pairs each fact of the file's top level with its citation.
     """
 
     name: str
@@ -127,6 +130,7 @@ class Board:
     board_parts: tuple[str, ...]
     flow: Flow
     platform: str
+    tools: tuple[str, ...]
     clock_ns: float
     resources: Resources
     slrs: tuple[Slr, ...]
@@ -263,6 +267,7 @@ def _board(table: _Table) -> Board:
         board_parts=table.texts("board_parts"),
         flow=table.choice("flow", Flow),
         platform=table.text("platform") if "platform" in table.values else "",
+        tools=table.texts("tools"),
         clock_ns=table.number("clock_ns"),
         resources=_resources(table.table("resources")),
         slrs=tuple(_slr(row) for row in table.tables("slr")),
@@ -288,6 +293,8 @@ def _check(board: Board, table: _Table) -> None:
             if slr not in known:
                 needed = f"SLRs of this board ({', '.join(known) or 'it has none'})"
                 raise table.fault(f"memory[{i}].slr", f"needed {needed}, got '{slr}'")
+    if board.tools and (len(board.tools) != 2 or not all(map(_RELEASE.fullmatch, board.tools))):
+        raise table.wrong("tools", "the first and the last release, such as ['2022.1', '2025.1']")
     if board.flow is Flow.VITIS and not board.platform:
         raise table.fault("platform", "needed a Vitis platform, as flow is 'vitis', got nothing")
 

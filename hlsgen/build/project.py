@@ -23,8 +23,10 @@ from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
 from hlsgen.build.gpp import compile_csim, run_csim
 from hlsgen.build.headers import ap_include
+from hlsgen.build.steps import keep_steps, refuse_locked
 from hlsgen.emit.arithmetic import Arithmetic, check_arithmetic
 from hlsgen.emit.choice import settled
+from hlsgen.emit.deploy import INTERFACE
 from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 from hlsgen.emit.manifest import FORMAT
 from hlsgen.emit.project import as_json, emit
@@ -165,11 +167,13 @@ def build(
         options = replace(options, arithmetic=settled(network.graph, options.arithmetic))
     hls = hls_options(options, board)
     observe("writing", 0.0)
-    files = emit(network, hls, board.name)
+    files = emit(network, hls, board)
     feeds = random_feeds(network, options.samples, options.seed)
     codes = input_codes(network, feeds)
     made = run_graph(network.graph, codes)
-    files |= vector_files(network.graph, codes, made)
+    files |= (vectors := vector_files(network.graph, codes, made))
+    if INTERFACE in files:
+        files |= {f"deploy/{Path(name).name}": data for name, data in vectors.items()}
     if options.rtl:
         rtl = project_rtl(Project(model, network, options))
         files |= rtl_folder(rtl, network.graph, codes, made)
@@ -230,6 +234,7 @@ def _check_target(folder: Path) -> None:
         raise OptionError(
             f"{folder} exists and is not a project that hlsgen wrote; give another -o or empty it"
         )
+    refuse_locked(folder)
 
 
 def _is_project(folder: Path) -> bool:
@@ -300,6 +305,7 @@ def _publish(stage: Path, folder: Path) -> None:
     try:
         if folder.exists():
             folder.rename(old)
+            keep_steps(old, stage)
         stage.rename(folder)
     except OSError as error:
         raise HlsgenError(f"cannot put the project at {folder}: {reason_of(error)}") from error

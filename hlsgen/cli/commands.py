@@ -1,7 +1,7 @@
 """The command line, a function for each verb.
 
-Exit status: 0 done and verified; 1 verification found wrong elements; 2 the input or the options
-are at fault; 3 a needed tool is missing.
+Exit status: 0 done and verified; 1 verification found wrong elements, or a tool failed; 2 the input
+or the options are at fault; 3 a needed tool is missing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cyclopts import App, CycloptsError
 
 import hlsgen
 from hlsgen.cli.config import with_config
-from hlsgen.cli.given import build_options, check_latency, engine_of, opened, split_inputs
+from hlsgen.cli.given import build_options, check_latency, engine_of, listed, opened, split_inputs
 from hlsgen.cli.parameters import (
     Approximate,
     Arithmetic,
@@ -26,10 +26,12 @@ from hlsgen.cli.parameters import (
     Clock,
     Combinational,
     Csim,
+    Dies,
     Engine,
     Expected,
     Folder,
     Folding,
+    Force,
     Formats,
     Inputs,
     Io,
@@ -48,10 +50,12 @@ from hlsgen.cli.parameters import (
     Samples,
     Scales,
     Shapes,
+    Steps,
     SynthesisTool,
     Target,
     TargetFps,
     Top,
+    Units,
     Weights,
     WithRtl,
 )
@@ -332,6 +336,29 @@ def report(
 
 
 @app.command
+def bitstream(
+    project: Path,
+    /,
+    *,
+    steps: Steps = "",
+    force: Force = False,
+    units: Units = 1,
+    slr: Dies = "",
+    json_: Json = False,
+) -> int:
+    """Run the vendor tools on a streamed project: kernel, bitstream, and driver in deploy/."""
+    from dataclasses import asdict
+
+    from hlsgen.build.bitstream import BitstreamOptions, make_bitstream
+
+    options = BitstreamOptions(listed(steps), force, units, listed(slr))
+    done = make_bitstream(project, options, _say)
+    if json_:
+        _print_json({"format": 1, "folder": str(project), "steps": [asdict(ran) for ran in done]})
+    return 0
+
+
+@app.command
 def boards(name: str = "", /, *, json_: Json = False) -> int:
     """Show the boards that projects can be made for."""
     from dataclasses import asdict
@@ -368,6 +395,10 @@ def _synth_command(
 def _notes(network: Network, *warnings: str) -> None:
     for note in (*network.notes, *warnings):
         print(f"warning: {note}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _print_json(value: Any) -> None:

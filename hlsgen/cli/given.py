@@ -66,6 +66,11 @@ def _folding(values: list[str] | None) -> dict[str, tuple[int, int]]:
     return found
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def split_inputs(values: list[str] | None) -> tuple[list[Path], dict[str, Any]]:
     """Array files, and formats declared as NAME=FORMAT."""
     from hlsgen.arith.declared import parse_format

@@ -155,3 +155,16 @@ Page = Annotated[
     ),
 ]
 OpenPage = Annotated[bool, _option("Show the page in a browser.", "--open", flag=True)]
+Steps = Annotated[
+    str, _option("Steps to run, separated by commas; all that are not up to date by default.")
+]
+Force = Annotated[bool, _option("Run the steps also where they are up to date.", flag=True)]
+Units = Annotated[int, _option("Compute units on an Alveo card.")]
+Dies = Annotated[
+    str,
+    _option(
+        "The die of each compute unit, separated by commas (SLR0,SLR1), in place of --units; by "
+        "default those with room by the estimate of C synthesis.",
+        "--slr",
+    ),
+]

@@ -43,25 +43,34 @@ def emit_cosim(network: Network, templates: Path | None = None) -> dict[str, str
     store = _Store()
     types = network.graph.types
     body = [line for i, node in enumerate(network.graph) for line in _node(i, node, types, store)]
-    ports = [_port(p.value, p.prologue, types[p.value], store) for p in network.inputs]
-    results = [_result(o, store) for o in network.outputs]
-    model = network.model
-    text = (
-        environment(templates)
-        .get_template("cosim/cosim.py.j2")
-        .render(
-            name=comment(model.name or model.file),
-            version=hlsgen.__version__,
-            inputs=repr({n: model.types[n].shape for n in model.inputs}),
-            outputs=repr({o.name: (o.shape, o.dtype) for o in network.outputs}),
-            reloadable=sorted(weight_keys(network.graph)),
-            hardware_outputs=repr(network.graph.outputs),
-            body=body,
-            ports=ports,
-            results=results,
-        )
-    )
+    context = _host_context(network, store) | {
+        "archive": "params.npz",
+        "reloadable": sorted(weight_keys(network.graph)),
+        "hardware_outputs": repr(network.graph.outputs),
+        "body": body,
+    }
+    text = environment(templates).get_template("cosim/cosim.py.j2").render(context)
     return {"cosim/cosim.py": text, "cosim/params.npz": store.archive()}
+
+
+def emit_host(network: Network, templates: Path | None = None) -> dict[str, str | bytes]:
+    """deploy/host.py and deploy/host.npz: what the host computes before and after the hardware."""
+    store = _Store()
+    context = _host_context(network, store) | {"archive": "host.npz"}
+    text = environment(templates).get_template("deploy/host.py.j2").render(context)
+    return {"deploy/host.py": text, "deploy/host.npz": store.archive()}
+
+
+def _host_context(network: Network, store: _Store) -> dict[str, Any]:
+    model, types = network.model, network.graph.types
+    return {
+        "name": comment(model.name or model.file),
+        "version": hlsgen.__version__,
+        "inputs": repr({n: model.types[n].shape for n in model.inputs}),
+        "outputs": repr({o.name: (o.shape, o.dtype) for o in network.outputs}),
+        "ports": [_port(p.value, p.prologue, types[p.value], store) for p in network.inputs],
+        "results": [_result(o, store) for o in network.outputs],
+    }
 
 
 def weight_keys(graph: HwGraph) -> dict[str, Array]:

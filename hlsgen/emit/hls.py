@@ -29,6 +29,7 @@ from hlsgen.emit.encodings import Encoded, encodings, input_steps, unit_numbers
 from hlsgen.emit.folded import stream_numbers
 from hlsgen.emit.folding import Folding, default_folding, named_folding, stream_lanes
 from hlsgen.emit.jinja import cpp_type, environment, wire_type
+from hlsgen.emit.kernel import MemoryKernel, kernel_numbers, memory_kernel
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.names import identifier
 from hlsgen.emit.products.lines import KernelLines, kernel_of, lookups_of
@@ -103,14 +104,18 @@ def design_files(design: Design, options: HlsOptions) -> dict[str, str | bytes]:
         files[f"src/{path}"] = text
         files.update((f"src/{name}", content) for name, content in tables.items())
         layers.append(path)
-    context = {
+    context: dict[str, Any] = {
         "design": design,
         "layers": layers,
         "port_bits": port_bits,
         "io": options.io.value,
         "options": options,
+        "kernel": "",
     }
-    for template, path in _FRAME.items():
+    kernel = design.kernel
+    if kernel is not None:
+        context |= kernel_numbers(kernel)
+    for template, path in (_FRAME if kernel is None else _FRAME | _KERNEL).items():
         text = env.get_template(template).render(context)
         files[path.format(top=design.top)] = tidy(text) if path.startswith(("src", "tb")) else text
     if design.ports:
@@ -129,6 +134,10 @@ _FRAME = {
     "hls/hls_config.cfg.j2": "hls_config.cfg",
     "tcl/build.tcl": "build.tcl",
     "tcl/params.tcl.j2": "params.tcl",
+}
+_KERNEL = {
+    "hls/kernel.cpp.j2": "src/{top}_kernel.cpp",
+    "hls/kernel.cfg.j2": "kernel.cfg",
 }
 
 
@@ -153,6 +162,16 @@ class Design:
     units: Mapping[str, Encoded]
     ports: Mapping[str, WeightPort]
     codes: Mapping[str, frozenset[int]]
+
+    @property
+    def kernel(self) -> MemoryKernel | None:
+        """The kernel around a streamed network.
+
+        None for networks that do not stream, and where weights stand behind ports of their own.
+        """
+        if self.io is not Io.STREAM or self.ports:
+            return None
+        return memory_kernel(self.top, self.inputs, self.outputs)
 
 
 def design_of(graph: HwGraph, options: HlsOptions) -> Design:

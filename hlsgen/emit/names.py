@@ -38,6 +38,8 @@ tri1 triand trior trireg true try type type_option typedef typeid typename typeo
 uint16_t uint32_t uint64_t union unique unique0 unix unsigned until until_with untyped use using
 uwire var vectored virtual void volatile wait wait_order wand wchar_t weak weak0 weak1 while
 wildcard wire with within wor xnor xor xor_eq beat hls rom sum_tree clk rst clock reset ap x y
+read_tensor write_tensor resize reorder duplicate from_port to_port discard slide read_frame
+write_frame
 """
 _RESERVED = frozenset(_WORDS.split())
 _FORBIDDEN_START = re.compile(r"(ap_|hls_|hlsgen|inline$|int_ap)", re.IGNORECASE)

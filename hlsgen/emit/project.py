@@ -6,8 +6,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from hlsgen.boards import Board
 from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of
 from hlsgen.emit.cosim import emit_cosim
+from hlsgen.emit.deploy import deploy_files
 from hlsgen.emit.hls import Design, HlsOptions, Io, design_files, design_of
 from hlsgen.emit.manifest import manifest, proof
 from hlsgen.expr.network import Network
@@ -17,14 +19,20 @@ from hlsgen.ops.hw.truth_table import TruthTable
 
 
 def emit(
-    network: Network, options: HlsOptions | None = None, board: str | None = None
+    network: Network, options: HlsOptions | None = None, board: Board | None = None
 ) -> dict[str, str | bytes]:
-    """The HLS sources and scripts, the stand-alone co-simulation model, manifest and proof."""
+    """The HLS sources and scripts, the stand-alone co-simulation model, manifest and proof.
+
+    With a kernel and a board also what `hlsgen bitstream` runs, and the driver.
+    """
     options = options or HlsOptions()
     design = design_of(network.graph, options)
     built = replace(network, graph=design.graph)
-    files = design_files(design, options) | emit_cosim(built, options.templates)
-    content = manifest(network, options, board)
+    files = design_files(design, options)
+    if design.kernel is not None and board is not None:
+        files |= deploy_files(network, design.kernel, board, files, options)
+    files |= emit_cosim(built, options.templates)
+    content = manifest(network, options, None if board is None else board.name)
     content["arithmetic"] = _arithmetic(design)
     if design.io is Io.STREAM:
         content["schedule"] = _schedule(design, options)

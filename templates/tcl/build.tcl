@@ -25,16 +25,20 @@ proc path {name} {
 }
 
 set standard [expr {$old ? "-std=c++0x" : "-std=c++14"}]
-set cflags "$standard -I[path src]"
+set cflags [concat $standard -I[path src] $defines]
 
 file mkdir [path build]
 cd [path build]
-run open_project -reset hls
+run open_project -reset $project
 run set_top $top
-run add_files -cflags $cflags [path src/$top.cpp]
-run add_files -tb -cflags "$cflags -Wno-unknown-pragmas" [path tb/testbench.cpp]
-if {[file isdirectory [path data]]} {
-  run add_files -tb [path data]
+foreach source $sources {
+  run add_files -cflags $cflags [path src/$source]
+}
+if {$project eq "hls"} {
+  run add_files -tb -cflags "$cflags -Wno-unknown-pragmas" [path tb/testbench.cpp]
+  if {[file isdirectory [path data]]} {
+    run add_files -tb [path data]
+  }
 }
 if {$old} {
   run open_solution -reset solution1

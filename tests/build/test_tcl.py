@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hls_graphs import mlp, write
 
-from hlsgen.emit.hls import HlsOptions, emit_hls
+from hlsgen.emit.hls import HlsOptions, Io, emit_hls
 
 pytestmark = pytest.mark.skipif(shutil.which("tclsh") is None, reason="needs tclsh")
 
@@ -64,7 +64,9 @@ foreach {command options} $table {
 """
 
 
-def run(project: Path, tool: str, steps: str = "", fails: str = "") -> tuple[int, list[str], str]:
+def run(
+    project: Path, tool: str, steps: str = "", fails: str = "", design: str = ""
+) -> tuple[int, list[str], str]:
     """Exit status, recorded commands and stderr of build.tcl under a tool."""
     table = " ".join(f"{{{command}}} {{{options}}}" for command, options in TOOLS[tool].items())
     script = project.parent / "session.tcl"
@@ -72,6 +74,7 @@ def run(project: Path, tool: str, steps: str = "", fails: str = "") -> tuple[int
     log = project.parent / "log"
     log.write_text("")
     env = os.environ | {"TCL_LOG": str(log), "TCL_FAILS": fails, "HLSGEN_TOOL": tool}
+    env |= {"HLSGEN_DESIGN": design} if design else {}
     if steps:
         env["HLSGEN_STEPS"] = steps
     done = subprocess.run(["tclsh", script], env=env, capture_output=True, text=True, check=False)
@@ -98,6 +101,17 @@ def test_every_step(tool: str, target: str, tmp_path: Path) -> None:
     assert commands[7] == "create_clock -period 5.0 -name default"
     flow = "" if tool == "vivado_hls" else f"-flow_target {target} "
     assert commands[5] == f"open_solution -reset {flow}solution1"
+
+
+@pytest.mark.parametrize("tool", list(TOOLS))
+def test_the_kernel_has_its_own_sources_and_project(tool: str, tmp_path: Path) -> None:
+    project = write(emit_hls(mlp(), HlsOptions(io=Io.STREAM)), tmp_path / "a project")
+    status, commands, errors = run(project, tool, "csynth export", design="kernel")
+    assert (status, errors) == (0, "")
+    assert commands[:2] == ["open_project -reset kernel", "set_top mlp_kernel"]
+    added = [c for c in commands if c.startswith("add_files")]
+    assert [c.rsplit("/", 1)[1].strip("}") for c in added] == ["mlp.cpp", "mlp_kernel.cpp"]
+    assert all("-DHLSGEN_KERNEL" in c for c in added)
 
 
 def test_default_is_synthesis(tmp_path: Path) -> None:

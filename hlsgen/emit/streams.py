@@ -83,7 +83,7 @@ class _Draft:
         self.calls.append(f"{made}({', '.join([*before, *reads, *writes, *after])});")
         name = f"{function} of {(*writes, *reads)[0]}"
         self.processes.append(
-            Process(name, pattern.work, tuple(reads), tuple(writes), pattern.moves)
+            Process(name, pattern.work, tuple(reads), tuple(writes), pattern.moves, function)
         )
 
     def finished(self) -> StreamPlan:

@@ -40,7 +40,7 @@ def _layer(
     made = graph.types[node.output]
     streamed = design.io is Io.STREAM
     matrix = isinstance(node.op, MatMul | Conv)
-    works = {p.name.split(" ")[1]: p.work for p in design.plan.processes} if streamed else {}
+    works = {p.function: p.work for p in design.plan.processes} if streamed else {}
     return Layer(
         index=index,
         name=node.output,

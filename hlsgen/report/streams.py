@@ -30,7 +30,7 @@ def streaming_of(design: Design, clock_ns: float) -> Streaming:
         tuple(
             ProcessFacts(p.name, served[p.name], "" if f in own else f, p.work, s)
             for p, s in zip(plan.processes, spans, strict=True)
-            for f in (p.name.split(" ")[1],)
+            for f in (p.function,)
         ),
         tuple(
             Fifo(s.name, writer[s.name], reader[s.name], _bits(s.beat), s.depth)
@@ -64,7 +64,7 @@ def _served(design: Design) -> dict[str, str]:
     """
     processes = design.plan.processes
     own = {o.function: o.node.output for o in design.operators}
-    found = {p.name: own.get(p.name.split(" ")[1], "") for p in processes}
+    found = {p.name: own.get(p.function, "") for p in processes}
     reader = {name: p for p in processes for name in p.reads}
     writer = {name: p for p in processes for name in p.writes}
     for p in reversed(processes):

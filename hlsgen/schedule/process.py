@@ -28,7 +28,7 @@ class Process:
     """One frame after the other, each of `work` steps in one fixed order.
 
     `reads` and `writes` name channels in the order of `moves()`, which is called anew where it is
-    needed: its arrays are as long as tensors.
+    needed: its arrays are as long as tensors. `function` is what several processes may be calls of.
     """
 
     name: str
@@ -36,3 +36,4 @@ class Process:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     moves: Callable[[], Moves]
+    function: str = ""

@@ -105,7 +105,7 @@ def threaded(top: str, depth: dict[str, int]) -> str:
 
 def rewrite(project: Path, depth: dict[str, int] | None = None, patience: int = 60) -> str:
     """Makes an emitted project a bounded one; the compiler flag that finds its header."""
-    (top,) = (project / "src").glob("*.cpp")
+    (top,) = (p for p in (project / "src").glob("*.cpp") if not p.stem.endswith("_kernel"))
     text = top.read_text()
     top.write_text(threaded(text, depths(text) | (depth or {})))
     integers = project / "src" / "integers.h"  # two processes may be one function of a template

@@ -23,7 +23,7 @@ from hlsgen.emit.rtl.builder import Builder as Kernels
 from hlsgen.emit.rtl.cells import Sum, Term
 from hlsgen.emit.rtl.emit import ADD3, RtlOptions, emit_rtl
 from hlsgen.emit.rtl.netlist import Adders
-from hlsgen.errors import HlsgenError, OptionError, Unsupported
+from hlsgen.errors import HlsgenError, OptionError
 from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw.matmul import MatMul
 
@@ -160,12 +160,3 @@ def test_a_bounded_latency_takes_shorter_graphs() -> None:
     assert shorter
     with pytest.raises(OptionError, match=r"latency of 1 clocks of 2\.2 ns cannot be met"):
         emit_rtl(graph, RtlOptions(clock_ns=2.2, arithmetic=SHIFT_ADD, max_latency=1))
-
-
-def test_sums_beyond_the_search_name_their_layer() -> None:
-    b = Builder("wide", x=IntType.of((1, 2), -(1 << 40), 1 << 40))
-    weights = np.array([[1 << 21], [12345]])
-    graph = b.graph(b.add(MatMul(weights, np.zeros(1, np.int64)), "x", name="fc"))
-    with pytest.raises(Unsupported, match=r"model.onnx: node 0 'fc' .* --arithmetic LAYER=tool"):
-        emit_rtl(graph, RtlOptions(arithmetic=SHIFT_ADD))
-    assert emit_rtl(graph, RtlOptions(clock_ns=None)).latency == 0

@@ -400,3 +400,11 @@ def test_text_of_packed_and_counted_sums(golden) -> None:
     texts = [text for name, text in rtl.items() if name not in ("top.sv", "testbench.sv")]
     texts += [str(text) for name, text in hls.items() if name.startswith("src/layers")]
     golden(".txt", "\n".join(texts))
+
+
+def test_adder_graphs_of_sums_beyond_the_search() -> None:
+    ranges = [(-(1 << 40), 1 << 40), (0, (1 << 33) - 1)]
+    weights = np.array([[1 << 31, 3], [-(1 << 31) + 1, 1 << 60]], dtype=object)
+    made = kernel(weights, np.array([5, -(1 << 70)], dtype=object), ranges, Arithmetic.SHIFT_ADD)
+    x = np.array([(lo, hi) for lo in ranges[0] for hi in (*ranges[1], 12345)], dtype=object)
+    assert (values(made, x) == x @ weights + np.array([5, -(1 << 70)], dtype=object)).all()

@@ -19,14 +19,19 @@ import hlsgen
 from hlsgen.cli.config import with_config
 from hlsgen.cli.given import build_options, check_latency, engine_of, opened, split_inputs
 from hlsgen.cli.parameters import (
+    ActivationBits,
     Approximate,
     Arithmetic,
+    BiasCorrection,
     BoardName,
+    Calibrate,
     Clock,
     Combinational,
     Csim,
+    Data,
     Engine,
     Expected,
+    FloatModel,
     Folder,
     Folding,
     Formats,
@@ -34,17 +39,24 @@ from hlsgen.cli.parameters import (
     Io,
     Json,
     JsonFile,
+    Labels,
     Liberty,
     MaxLatency,
     Model,
+    Percentile,
+    QuantisedFile,
+    RangesBy,
     Reloadable,
+    RoundingBy,
     Samples,
     Scales,
     Shapes,
     SynthesisTool,
     Target,
     TargetFps,
+    TestData,
     Top,
+    WeightBits,
     Weights,
     WithRtl,
 )
@@ -114,6 +126,43 @@ def build(
 
         built_summary(built, board)
     return 1 if verification.wrong else 0
+
+
+@app.command
+def quantize(
+    model: FloatModel,
+    /,
+    *,
+    data: Data,
+    output: QuantisedFile,
+    test: TestData = None,
+    labels: Labels = None,
+    weights: WeightBits = 8,
+    activations: ActivationBits = 8,
+    ranges: RangesBy = "mse",
+    percentile: Percentile = 99.99,
+    rounding: RoundingBy = "gptq",
+    bias_correction: BiasCorrection = True,
+    calibrate: Calibrate = 256,
+    json_: Json = False,
+) -> int:
+    """Quantise a float model on samples, without training; judge its exact integers."""
+    from hlsgen.quantise.convert import convert
+    from hlsgen.quantise.scheme import Ranges, Rounding, Scheme
+
+    scheme = Scheme(
+        weights, activations, Ranges(ranges), percentile, Rounding(rounding),
+        bias_correction=bias_correction, samples=calibrate,
+    )  # fmt: skip
+    with _progress(show=not json_) as observe:
+        result = convert(model, data, test, labels, output, scheme, observe)
+    if json_:
+        _print_json(result.to_json())
+    else:
+        from hlsgen.report.quantised import show
+
+        show(result, model)
+    return 0
 
 
 @app.command

@@ -1,0 +1,320 @@
+"""`hlsgen quantize`: what is written is exact, close to the float network, and refusals say why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import float_nets
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from hlsgen.cli import main
+from hlsgen.quantise.fold import fold_affine
+from hlsgen.quantise.graph import float_model
+from hlsgen.quantise.prepare import open_float, prepare
+
+ort = pytest.importorskip("onnxruntime")
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main([str(a) for a in arguments])
+    return int(end.value.code or 0)
+
+
+def runtime(path: Path | bytes, feeds: dict[str, Any]) -> np.ndarray:
+    """onnxruntime's own result, sample by sample, nothing optimised."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    count = len(next(iter(feeds.values())))
+    return np.stack(
+        [session.run(None, {n: x[j] for n, x in feeds.items()})[0] for j in range(count)]
+    )
+
+
+def decibels(want: np.ndarray, got: np.ndarray) -> float:
+    return 10 * float(np.log10((want**2).sum() / ((got - want) ** 2).sum()))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return float_nets.residual(tmp_path_factory.mktemp("float") / "net.onnx")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
+    x = float_nets.samples()
+    labels = runtime(model, {"x": x}).reshape(len(x), -1).argmax(axis=1)
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    np.savez(path, x=x, labels=labels)
+    return path
+
+
+def quantized(
+    capsys: pytest.CaptureFixture[str], model: Path, data: Path, out: Path, *options: object
+) -> dict[str, Any]:
+    assert run("quantize", model, "--data", data, "-o", out, "--json", *options) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def wrong(capsys: pytest.CaptureFixture[str], out: Path, *options: object) -> dict[str, Any]:
+    """The verdict of `hlsgen verify` on onnxruntime's own result."""
+    assert run("verify", out, "--samples", 6, "--json", "-", *options) == 0
+    return json.loads(capsys.readouterr().out)["engines"]["python"]
+
+
+OPTIONS = [
+    (),
+    ("--ranges", "minmax", "--rounding", "nearest", "--no-bias-correction"),
+    ("--ranges", "percentile", "--percentile", 99.9, "--rounding", "adaround"),
+    ("--weights", 4, "--rounding", "adaround"),
+    ("--weights", 4, "--activations", 6, "--calibrate", 16),
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: " ".join(map(str, o)) or "defaults")
+def test_every_option_writes_a_network_of_exact_integers(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    model: Path,
+    data: Path,
+    options: tuple[object, ...],
+) -> None:
+    out = tmp_path / "q.onnx"
+    said = quantized(capsys, model, data, out, *options)
+    x = float_nets.samples()
+    decibel = decibels(runtime(model, {"x": x}), runtime(out, {"x": x}))
+    bits = said["scheme"]["weights"]
+    assert decibel > {8: 38, 4: 17}[bits]
+    assert said["judgement"]["sqnr_db"] == pytest.approx(decibel, abs=1.0)
+    assert said["judgement"]["float_accuracy"] == 1.0
+    assert said["judgement"]["accuracy"] == said["judgement"]["agreement"]
+    verdict = wrong(capsys, out)
+    assert verdict["wrong"] == 0
+    assert verdict["equal"] + verdict["explained"] == verdict["elements"]
+
+
+def test_sixteen_bits_of_activations_are_nearly_the_float_network(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    constants = {
+        "w": rng.random((128, 2)).astype(np.float32),
+        "v": rng.standard_normal((2, 5)).astype(np.float32),
+        "b": rng.standard_normal((1, 5)).astype(np.float32),
+    }
+    make = helper.make_node
+    nodes = [
+        make("Flatten", ["x"], ["f"], "flatten"),
+        make("MatMul", ["f", "w"], ["m"], "first"),
+        make("Relu", ["m"], ["r"], "relu"),
+        make("MatMul", ["r", "v"], ["n"], "second"),
+        make("Add", ["n", "b"], ["y"], "bias"),
+    ]
+    path = float_nets.write(tmp_path / "m.onnx", nodes, constants)
+    x = float_nets.samples(8)
+    np.savez(tmp_path / "d.npz", x=x)
+    quantized(capsys, path, tmp_path / "d.npz", tmp_path / "q.onnx", "--activations", 16)
+    assert decibels(runtime(path, {"x": x}), runtime(tmp_path / "q.onnx", {"x": x})) > 45
+    assert wrong(capsys, tmp_path / "q.onnx")["wrong"] == 0
+
+
+def test_nothing_between_the_layers_is_float(
+    tmp_path: Path, model: Path, data: Path, capsys
+) -> None:
+    from hlsgen.frontends import read_model
+    from hlsgen.passes.lower import lower
+
+    out = tmp_path / "q.onnx"
+    quantized(capsys, model, data, out, "--weights", 4)
+    proto = onnx.load(out)
+    onnx.checker.check_model(proto, full_check=True)
+    codes = [t for t in proto.graph.initializer if t.data_type == onnx.TensorProto.INT4]
+    assert [t.name for t in codes] == [f"{y}__weights__codes" for y in ("c1", "c2", "c3", "y")]
+    kinds = [n.op_type for n in proto.graph.node if n.op_type == "QuantizeLinear"]
+    assert len(kinds) == 6  # input, relu1, relu2, conv3, relu3, pool2
+    network = lower(read_model(out))
+    (port,) = network.inputs
+    t = network.graph.types[port.value]
+    assert (t.min, t.max) == (0, 255)
+
+
+def test_the_project_of_a_quantized_network_verifies(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, data: Path
+) -> None:
+    out = tmp_path / "q.onnx"
+    quantized(capsys, model, data, out, "--weights", 4)
+    assert run("build", out, "-o", tmp_path / "p", "--no-csim", "--json") == 0
+    verdict = json.loads(capsys.readouterr().out)["verification"]["engines"]["python"]
+    assert verdict["wrong"] == 0
+
+
+def test_learned_rounding_and_bias_correction_pay(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, data: Path
+) -> None:
+    x = float_nets.samples()
+    want = runtime(model, {"x": x})
+    found: dict[str, np.ndarray] = {}
+    for name, options in {
+        "plain": ("--rounding", "nearest", "--no-bias-correction"),
+        "bias": ("--rounding", "nearest"),
+        "adaround": ("--rounding", "adaround"),
+        "gptq": ("--rounding", "gptq"),
+    }.items():
+        quantized(capsys, model, data, tmp_path / "q.onnx", "--weights", 3, *options)
+        found[name] = runtime(tmp_path / "q.onnx", {"x": x})
+    bias = {name: np.abs((y - want).mean(axis=0)).max() for name, y in found.items()}
+    assert bias["bias"] < 0.3 * bias["plain"]
+    levels = {name: decibels(want, y) for name, y in found.items()}
+    assert levels["plain"] < levels["bias"] < levels["gptq"]
+    assert levels["bias"] < levels["adaround"]
+
+
+def test_folding_changes_no_result(model: Path) -> None:
+    x = float_nets.samples(4)
+    graph = fold_affine(prepare(open_float(model), {"x": x}))
+    assert "BatchNormalization" not in [step.op for step in graph.steps]
+    np.testing.assert_allclose(
+        runtime(float_model(graph).SerializeToString(), {"x": x}),
+        runtime(model, {"x": x}),
+        atol=1e-4,
+    )
+
+
+def test_the_table_says_where_the_error_arises(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, data: Path
+) -> None:
+    rows = {
+        r["name"]: r
+        for r in quantized(capsys, model, data, tmp_path / "q.onnx", "--weights", 4)["errors"]
+    }
+    assert list(rows) == ["x", "conv1", "conv2", "conv3", "relu3", "pool2", "fc"]
+    assert rows["x"]["output_db"] > 50  # the pixels keep their codes
+    assert rows["fc"]["weight_bits"] == 4
+    assert rows["fc"]["activation_bits"] == 0  # its sums stay whole
+    for row in rows.values():
+        assert row["alone_db"] > 10
+    x = float_nets.samples()[np.linspace(0, 47, 32).round().astype(int)]
+    whole = decibels(runtime(model, {"x": x}), runtime(tmp_path / "q.onnx", {"x": x}))
+    assert rows["fc"]["together_db"] == pytest.approx(whole, abs=1e-3)
+    assert rows["fc"]["alone_db"] == rows["fc"]["output_db"]
+
+
+def test_the_summary_names_the_next_command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, data: Path
+) -> None:
+    assert run("quantize", model, "--data", data, "-o", tmp_path / "q.onnx") == 0
+    text = capsys.readouterr().out
+    assert "float 100.00%, exact integers" in text
+    assert f"next: hlsgen build {tmp_path / 'q.onnx'} -o" in text
+
+
+# -- refusals ---------------------------------------------------------------------------------
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert run("quantize", *arguments, "-o", "/nowhere/q.onnx") == 2
+    text = capsys.readouterr().err.strip()
+    assert "\n" not in text
+    return text
+
+
+def saved(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def test_bad_data_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path) -> None:
+    x = float_nets.samples(4)
+    holed = x.copy()
+    holed[2, 0, 1, 3, 3] = np.nan
+    for message, labels, arrays in (
+        ("'x' holds NaN or infinity, first in sample 2", None, {"x": holed}),
+        ("no array 'classes' for --labels; it holds x", "classes", {"x": x}),
+        ("labels 'labels': 4 needed, one a sample, got 3", None, {"x": x, "labels": np.arange(3)}),
+        (
+            "label 9 of sample 1: output 'y' has classes 0 to 4",
+            None,
+            {"x": x, "labels": [1, 9, 0, 0]},
+        ),
+        ("labels 'labels' need class numbers from 0 on", None, {"x": x, "labels": [1.5, 0, 0, 0]}),
+        ("'x' needs shape (samples, 1, 2, 8, 8), got (4, 1, 2, 8, 7)", None, {"x": x[..., 1:]}),
+        ("'x' needs numbers, got <U1", None, {"x": np.array(["a"])}),
+        ("no array for input 'x'; it holds nothing", None, {}),
+    ):
+        path = saved(tmp_path / "d.npz", **arrays)
+        options = () if labels is None else ("--labels", labels)
+        assert message in refused(capsys, model, "--data", path, *options)
+
+
+def test_an_operator_without_integers_is_located(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
+) -> None:
+    make = helper.make_node
+    nodes = [
+        make("Conv", ["x", "w"], ["c"], "conv"),
+        make("Softmax", ["c"], ["s"], "inner"),
+        make("Relu", ["s"], ["y"], "relu"),
+    ]
+    weights = {"w": np.ones((3, 2, 3, 3), np.float32)}
+    path = float_nets.write(tmp_path / "m.onnx", nodes, weights)
+    text = refused(capsys, path, "--data", data)
+    assert "m.onnx: node 1 'inner' (Softmax): Softmax has no integers here" in text
+
+
+def test_a_network_without_layers_and_a_quantised_one_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, data: Path
+) -> None:
+    path = float_nets.write(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"], "r")], {})
+    assert "no Conv, Gemm or MatMul with weights" in refused(capsys, path, "--data", data)
+    quantized(capsys, model, data, tmp_path / "q.onnx")
+    text = refused(capsys, tmp_path / "q.onnx", "--data", data)
+    assert "(QuantizeLinear): the model is quantised already" in text
+
+
+def test_options_out_of_range_are_refused(
+    capsys: pytest.CaptureFixture[str], model: Path, data: Path
+) -> None:
+    for option, value in (
+        ("weights", 9),
+        ("activations", 1),
+        ("activations", 12),
+        ("percentile", 20),
+        ("calibrate", 0),
+    ):
+        assert f"--{option} must be" in refused(capsys, model, "--data", data, f"--{option}", value)
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    capsys: pytest.CaptureFixture[str], model: Path, data: Path
+) -> None:
+    assert "cannot write /nowhere/q.onnx" in refused(capsys, model, "--data", data)
+
+
+# -- a network that no one here made ------------------------------------------------------------
+
+
+def test_a_model_of_the_corpus(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = CORPUS / "float_jet_three_layer"
+    if not folder.is_dir():
+        pytest.skip(f"no corpus at {CORPUS}")
+    found = {
+        bits: quantized(
+            capsys,
+            folder / "model.onnx",
+            folder / "inputs.npz",
+            tmp_path / "q.onnx",
+            "--weights",
+            bits,
+        )["judgement"]
+        for bits in (8, 4)
+    }
+    assert found[8]["agreement"] >= 0.99
+    assert found[4]["agreement"] >= 0.97
+    assert wrong(capsys, tmp_path / "q.onnx", "--input", folder / "inputs.npz")["wrong"] == 0

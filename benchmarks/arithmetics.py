@@ -31,7 +31,7 @@ from hlsgen.passes.lower import lower  # noqa: E402
 CMVM = HERE.parents[1] / "shared" / "bench" / "cmvm"
 COLUMNS = (
     Arithmetic.TOOL, Arithmetic.SHIFT_ADD, Arithmetic.POPCOUNT, Arithmetic.COMPRESS,
-    Arithmetic.LUTGEMM, Arithmetic.TABLE,
+    Arithmetic.LUTGEMM, Arithmetic.TABLE, Arithmetic.BCQ, Arithmetic.GROUPWISE,
 )  # fmt: skip
 
 
@@ -56,6 +56,12 @@ def matrices(corpus: Path) -> Iterator[tuple[str, HwGraph]]:
     yield "+-1, 32x32 by 0, 1", network(rng.choice([-1, 1], (32, 32)), 0, 1)
     yield "+-1, 200x1 by 0, 1", network(rng.choice([-1, 1], (200, 1)), 0, 1)
     yield "ones, 49x1 by uint8", network(np.ones((49, 1), np.int64), 0, 255)
+    yield "+-1, 16x128 by int8", network(rng.choice([-1, 1], (16, 128)), -128, 127)
+    scales = rng.integers(128, 256, (2, 16)).repeat(16, axis=0)
+    yield (
+        "int4 32x16 in blocks of 16 by int8",
+        network(rng.integers(-8, 8, (32, 16)) * scales, -128, 127),
+    )
 
 
 def emitted(graph: HwGraph, how: Arithmetic, top: str) -> Rtl | None:

@@ -47,6 +47,12 @@ def test_auto_takes_the_cheapest_by_the_model() -> None:
     assert chosen[graph.nodes[1].output] in counted
 
 
+def test_a_sum_taken_off_zero_has_a_price() -> None:
+    b = Builder("negated", x=IntType.of((1, 2), -8, 7))
+    graph = b.graph(b.add(MatMul(np.array([[-1], [-1]]), np.zeros(1, np.int64)), "x"))
+    assert 0 < layer_luts(graph, graph.nodes[0], Arithmetic.SHIFT_ADD) < math.inf
+
+
 def test_a_layer_that_is_named_keeps_its_own() -> None:
     graph = mixed()
     first, second = (node.output for node in graph.nodes)

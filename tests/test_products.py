@@ -19,6 +19,7 @@ from hlsgen.build.gpp import FLAGS
 from hlsgen.build.synth import synthesise
 from hlsgen.data import templates_dir
 from hlsgen.emit.arithmetic import Adders, Arithmetic
+from hlsgen.emit.choice import layer_luts, settled
 from hlsgen.emit.codes import operand_step
 from hlsgen.emit.hls import HlsOptions, emit_hls
 from hlsgen.emit.products.sums import product_sums
@@ -42,7 +43,9 @@ from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.staircase import Staircase
 
-WHOLE = (Arithmetic.COMPRESS, Arithmetic.LUTGEMM, Arithmetic.DSP_PACKED, Arithmetic.TABLE)
+WHOLE = (
+    Arithmetic.COMPRESS, Arithmetic.LUTGEMM, Arithmetic.DSP_PACKED, Arithmetic.TABLE, Arithmetic.BCQ
+)  # fmt: skip
 EXACT = (*FLAGS, "-O0", "-DHLSGEN_EXACT")
 
 
@@ -172,6 +175,59 @@ def test_products_that_share_a_dsp(low_high: Range, bits: int, columns: int) -> 
     assert (values(made, x) == x @ weights).all()
 
 
+# -- sign planes
+
+
+def test_columns_share_the_sums_of_neighbours() -> None:
+    """All signs of eight operands: hardly more than one adder a column, alone it takes seven."""
+    signs = np.array(list(itertools.product([-1, 1], repeat=8))).T
+    made = kernel(signs, np.zeros(256, int), [(-8, 7)] * 8, Arithmetic.BCQ)
+    assert sum(isinstance(c, Sum) for c in made.cells) <= 1.3 * 256
+    x = codes([(-8, 7)] * 8, 1, 500)
+    assert (values(made, x) == x @ signs).all()
+
+
+def test_an_offset_is_one_sum_for_all_columns() -> None:
+    """Uniform weights: planes of signs, minus half the sum of all operands."""
+    weights = np.array(list(itertools.product(range(-2, 2), repeat=3))).T
+    made = kernel(weights, np.arange(64), [(0, 3)] * 3, Arithmetic.BCQ)
+    x = codes([(0, 3)] * 3, 1, 64)
+    assert (values(made, x) == x @ weights + np.arange(64)).all()
+    assert not any(isinstance(c, Times | Lut) for c in made.cells)
+
+
+# -- factors of blocks
+
+
+def blocked(rng: np.random.Generator, rows: int, size: int) -> np.ndarray:
+    """Four columns: codes of three bits, each block of rows times a factor of its own."""
+    factors = rng.integers(64, 128, (-(-rows // size), 4)).repeat(size, axis=0)[:rows]
+    return rng.integers(-4, 4, (rows, 4)) * factors
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_factors_behind_the_sums_of_blocks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(4, 9))
+    rows = int(rng.integers(2, 4)) * size
+    weights, bias = blocked(rng, rows, size), rng.integers(-999, 999, 5)
+    weights = np.insert(weights, 2, 0, axis=1)  # a column without products
+    weights[size : 2 * size, 0] = -weights[:size, 1] * 3
+    ranges = [(-8, 7), (0, 15), (5, 5)] * rows
+    x = codes(ranges[:rows], 1, 2000)
+    made = kernel(weights, bias, ranges[:rows], Arithmetic.GROUPWISE)
+    assert (values(made, x) == x @ weights + bias).all()
+
+
+def test_it_is_the_cheapest_for_blocks() -> None:
+    weights = blocked(np.random.default_rng(1), 32, 8)
+    b = Graph("g", x=IntType.of((1, 32), -8, 7))
+    graph = b.graph(b.add(MatMul(weights, np.zeros(4, np.int64)), "x", name="fc"))
+    assert settled(graph, {"": Arithmetic.AUTO}) == {"fc": Arithmetic.GROUPWISE}
+    sharing = layer_luts(graph, graph.nodes[0], Arithmetic.SHIFT_ADD)
+    assert layer_luts(graph, graph.nodes[0], Arithmetic.GROUPWISE) < 0.8 * sharing
+
+
 # -- SystemVerilog and C++
 
 
@@ -203,6 +259,9 @@ def layers() -> tuple[HwGraph, dict[str, Arithmetic]]:
     layer(Arithmetic.TABLE, rng.integers(-8, 8, (13, 3)), "x")
     layer(Arithmetic.DSP_PACKED, rng.integers(-8, 8, (13, 6)), "x")
     layer(Arithmetic.DSP_PACKED, rng.integers(-128, 128, (5, 3)), "bytes")
+    layer(Arithmetic.BCQ, rng.integers(-8, 8, (13, 3)), "x")
+    layer(Arithmetic.BCQ, rng.integers(-1, 2, (13, 6)) * 4, "x")
+    layer(Arithmetic.GROUPWISE, blocked(rng, 13, 4), "x")
     chosen[b.add(conv(2, 4, group=2), "image", name="grouped")] = Arithmetic.LUTGEMM
     return b.graph(*chosen), chosen
 
@@ -303,6 +362,12 @@ def test_codes_that_lie_apart_are_known() -> None:
         (Arithmetic.POPCOUNT, (-8, 7), [[1, 1]], "operands of two codes, operand 0 has 16 .* lutg"),
         (Arithmetic.POPCOUNT, (0, 1), [[1], [3]], "one magnitude .* column 0 has 1, 3: give"),
         (Arithmetic.TABLE, (0, 255), [[1, 1]], "6 bits at most, operand 0 has 8 .* lutgemm"),
+        (
+            Arithmetic.BCQ,
+            (0, 1),
+            [[4095], [-9], [0]],
+            "10 bits at most, .* in column 0: give this layer s",
+        ),
         (Arithmetic.DSP_PACKED, (0, 255), [[3]], "two columns or more, this layer has one"),
         (Arithmetic.DSP_PACKED, (0, 1 << 20), [[3, 5]], "27 x 18 bits, .* give this layer dsp"),
     ],

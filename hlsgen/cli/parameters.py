@@ -31,10 +31,11 @@ Arithmetic = Annotated[
     _option(
         "How products with weights are made: tool (the synthesis tool decides), dsp or lut; with "
         "--io parallel also shift-add (adder graphs), dsp-packed (several products a DSP), "
-        "popcount (one-bit operands), compress (counters of bits), lutgemm (tables of bit planes) "
-        "or table (tables of operands); with --io stream, weights as codes: khot, shift, ternary, "
-        "sherry or xnor; auto takes what the cost model finds cheapest for each layer (parallel "
-        "only); LAYER=KIND for one layer.",
+        "popcount (one-bit operands), compress (counters of bits), lutgemm (tables of bit "
+        "planes), table (tables of operands), bcq (sign planes of the weights) or groupwise "
+        "(factors behind the sums of blocks of rows); with --io stream, weights as codes: khot, "
+        "shift, ternary, sherry or xnor; auto takes what the cost model finds cheapest for each "
+        "layer (parallel only); LAYER=KIND for one layer.",
         "--arithmetic",
         flag=True,
     ),

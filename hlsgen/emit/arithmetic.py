@@ -25,9 +25,10 @@ class Arithmetic(StrEnum):
     """Who multiplies: what the synthesis tool likes, DSPs, LUT multipliers, or shifts and adds.
 
     The others are in `hlsgen.emit.products`: several products a DSP, counters of ones, counters of
-    all bits that a sum consists of, tables of bit planes, tables of operands. Those in FOLDED keep
-    weights as codes (arith/encodings), for units that streams fold. AUTO is the cheapest that a
-    layer of a parallel design can have (emit/choice.py); emission never sees it.
+    all bits that a sum consists of, tables of bit planes, tables of operands, sign planes of the
+    weights, factors behind the sums of blocks. Those in FOLDED keep weights as codes
+    (arith/encodings), for units that streams fold. AUTO is the cheapest that a layer of a parallel
+    design can have (emit/choice.py); emission never sees it.
     """
 
     TOOL = "tool"
@@ -39,6 +40,8 @@ class Arithmetic(StrEnum):
     COMPRESS = "compress"
     LUTGEMM = "lutgemm"
     TABLE = "table"
+    BCQ = "bcq"
+    GROUPWISE = "groupwise"
     KHOT = "khot"
     SHIFT = "shift"
     TERNARY = "ternary"

@@ -20,8 +20,13 @@ from hlsgen.ops.hw.matmul import MatMul
 # The earlier of equals is taken. DSPs are left out: they are not counted in LUTs.
 CANDIDATES = (
     Arithmetic.SHIFT_ADD, Arithmetic.LUT, Arithmetic.TABLE, Arithmetic.POPCOUNT,
-    Arithmetic.COMPRESS, Arithmetic.LUTGEMM,
+    Arithmetic.COMPRESS, Arithmetic.LUTGEMM, Arithmetic.BCQ, Arithmetic.GROUPWISE,
 )  # fmt: skip
+_SHARED = (
+    Arithmetic.SHIFT_ADD,
+    Arithmetic.BCQ,
+    Arithmetic.GROUPWISE,
+)  # by columns, among each other
 _COLUMNS = 16  # so many columns tell what all cost, where columns share nothing
 _ADDERS = Adders(operands=3, slack=1)
 
@@ -29,8 +34,8 @@ _ADDERS = Adders(operands=3, slack=1)
 def settled(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> Mapping[str, Arithmetic]:
     """The choices, `auto` replaced for each layer by the cheapest that it can have.
 
-    The price is `emit.rtl.cost`'s estimate. Adder graphs are searched whole; the others, whose
-    columns share nothing, are counted on the first 16 columns.
+    The price is `emit.rtl.cost`'s estimate. What columns share is made whole; the others are
+    counted on the first 16 columns.
     """
     if Arithmetic.AUTO not in choices.values():
         return choices
@@ -61,7 +66,7 @@ def layer_luts(graph: HwGraph, node: Node[HwOp], how: Arithmetic) -> float:
 
 def _luts(matrix: ConstantMatrix, how: Arithmetic, step: int) -> float:
     columns: Sequence[Sequence[int]] = matrix.weights.T.tolist()
-    some = columns if how is Arithmetic.SHIFT_ADD else columns[:_COLUMNS]
+    some = columns if how in _SHARED else columns[:_COLUMNS]
     b = Builder(matrix.ranges, _ADDERS)
     sums = product_sums(b, range(len(matrix.ranges)), some, [0] * len(some), how, step)
     return kernel_luts(b.kernel(sums)) * len(columns) / max(len(some), 1)

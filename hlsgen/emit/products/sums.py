@@ -11,13 +11,15 @@ from typing import assert_never
 
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.products.compress import compressed, popcounts
+from hlsgen.emit.products.groups import groupwise
 from hlsgen.emit.products.packed import packed
+from hlsgen.emit.products.planes import sign_planes
 from hlsgen.emit.products.tables import lutgemm, tables
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.sums import matrix
 
 
-def product_sums(
+def product_sums(  # noqa: C901 - one case an arithmetic
     b: Builder, wires: Sequence[int], columns: Sequence[Sequence[int]], constants: Sequence[int],
     how: Arithmetic, step: int,
 ) -> list[int]:  # fmt: skip
@@ -39,6 +41,10 @@ def product_sums(
             return lutgemm(b, wires, columns, constants, step)
         case Arithmetic.TABLE:
             return tables(b, wires, columns, constants, step)
+        case Arithmetic.BCQ:
+            return sign_planes(b, wires, columns, constants)
+        case Arithmetic.GROUPWISE:
+            return groupwise(b, wires, columns, constants)
         case (
             Arithmetic.KHOT | Arithmetic.SHIFT | Arithmetic.TERNARY | Arithmetic.SHERRY
             | Arithmetic.XNOR | Arithmetic.AUTO

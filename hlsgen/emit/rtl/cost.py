@@ -119,7 +119,7 @@ def _sum(cell: Sum, x: list[Range], y: Range) -> dict[str, int]:
     negative = any(t.negative for t in cell.terms)
     match cell.operands:
         case 1:
-            return {"negations": bits} if negative else {}
+            return {"subtractions": bits} if negative else {}  # from 0
         case 2 if cell.constant:
             return {"constants taken off": bits} if negative else {"increments": bits}
         case 2:

@@ -89,17 +89,19 @@ def _added(
     b: Builder, wires: Sequence[int], weights: NDArray[Any], constants: Sequence[int]
 ) -> list[int]:
     """constants[j] + sum over i of x_i * weights[i, j] as one adder graph."""
-    ranges = [b.ranges[w] for w in wires]
-    graph = adder_graph(field.to_int64(weights), ranges, b.adders)
+    return [
+        b.literal(constant) if term is None else b.sum([term], constant)
+        for term, constant in zip(graph_terms(b, wires, weights), constants, strict=True)
+    ]
+
+
+def graph_terms(b: Builder, wires: Sequence[int], weights: NDArray[Any]) -> list[Term | None]:
+    """The sums over i of x_i * weights[i, j] as an adder graph gives them; None for 0."""
+    graph = adder_graph(field.to_int64(weights), [b.ranges[w] for w in wires], b.adders)
     nodes = list(wires)
     for adder in graph.adders:
         nodes.append(b.sum([Term(nodes[t.node], t.shift, t.negative) for t in adder]))
-    return [
-        b.literal(constant)
-        if t is None
-        else b.sum([Term(nodes[t.node], t.shift, t.negative)], constant)
-        for t, constant in zip(graph.outputs, constants, strict=True)
-    ]
+    return [None if t is None else Term(nodes[t.node], t.shift, t.negative) for t in graph.outputs]
 
 
 def total(b: Builder, terms: Sequence[Term], constant: int = 0, *, products: bool = False) -> int:

@@ -30,6 +30,7 @@ from hlsgen.cli.parameters import (
     Csim,
     Data,
     Engine,
+    EqualiseBy,
     Expected,
     FloatModel,
     Folder,
@@ -50,6 +51,7 @@ from hlsgen.cli.parameters import (
     RoundingBy,
     Samples,
     Scales,
+    ScalesBy,
     Shapes,
     SynthesisTool,
     Target,
@@ -142,17 +144,20 @@ def quantize(
     ranges: RangesBy = "mse",
     percentile: Percentile = 99.99,
     rounding: RoundingBy = "gptq",
+    scales: ScalesBy = "free",
+    equalise: EqualiseBy = "none",
     bias_correction: BiasCorrection = True,
     calibrate: Calibrate = 256,
     json_: Json = False,
 ) -> int:
     """Quantise a float model on samples, without training; judge its exact integers."""
     from hlsgen.quantise.convert import convert
-    from hlsgen.quantise.scheme import Ranges, Rounding, Scheme
+    from hlsgen.quantise.scheme import Equalise, Ranges, Rounding, Scheme
+    from hlsgen.quantise.scheme import Scales as ScaleKind
 
     scheme = Scheme(
-        weights, activations, Ranges(ranges), percentile, Rounding(rounding),
-        bias_correction=bias_correction, samples=calibrate,
+        weights, activations, Ranges(ranges), percentile, Rounding(rounding), ScaleKind(scales),
+        Equalise(equalise), bias_correction, calibrate,
     )  # fmt: skip
     with _progress(show=not json_) as observe:
         result = convert(model, data, test, labels, output, scheme, observe)

@@ -155,6 +155,20 @@ RoundingBy = Annotated[
         "How weights become codes: each by itself, or so that the layer's output changes least."
     ),
 ]
+ScalesBy = Annotated[
+    Literal["free", "po2", "khot"],
+    _option(
+        "Which scales there may be: any of 12 bits; powers of two (requantisation is a shift); or "
+        "such that requantisation is a sum of two shifts."
+    ),
+]
+EqualiseBy = Annotated[
+    Literal["none", "weights", "smooth"],
+    _option(
+        "Make the channels between two layers alike beforehand: by the weights of both, or by the "
+        "activations and the weights that read them (SmoothQuant)."
+    ),
+]
 BiasCorrection = Annotated[
     bool, Parameter(help="Move biases so that the mean of every output stays.")
 ]

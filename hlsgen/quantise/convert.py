@@ -9,6 +9,7 @@ from typing import Any
 
 from hlsgen.errors import OptionError, reason_of
 from hlsgen.quantise.data import load_samples
+from hlsgen.quantise.equalise import equalised
 from hlsgen.quantise.fold import fold_affine
 from hlsgen.quantise.insert import qdq_model
 from hlsgen.quantise.judge import Judgement, float_outputs, integer_outputs, judged
@@ -62,6 +63,8 @@ def convert(
     graph = fold_affine(prepare(file, feeds))
     check(graph)
     wanted = float_outputs(graph, judges)
+    observe("equalising", 0.0)
+    graph = equalised(graph, feeds, scheme.equalise)
     made = quantise(graph, feeds, scheme, observe)
     _write(output, qdq_model(graph, made).SerializeToString())
     observe("judging", 0.0)

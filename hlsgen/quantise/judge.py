@@ -26,14 +26,15 @@ Array = NDArray[Any]
 class Judgement:
     """How near the integers come: accuracies where labels are there, else None.
 
-    `agreement` is the share of samples whose largest output is the float network's.
+    `agreement` is the share of samples whose largest output is the float network's, None where the
+    first output is no vector of scores.
     Units: sqnr_db is the signal over the error of the outputs, in dB.
     """
 
     samples: int
     float_accuracy: float | None
     accuracy: float | None
-    agreement: float
+    agreement: float | None
     sqnr_db: float
 
 
@@ -47,7 +48,7 @@ def float_outputs(graph: FloatGraph, samples: Samples) -> dict[str, Array]:
     scores = found[name]
     if samples.labels is not None:
         classes = scores.shape[-1]
-        if scores.size != len(scores) * classes or classes < 2:
+        if not _is_scores(scores):
             raise OptionError(
                 f"labels need one score a class, and output '{name}' has shape "
                 f"{list(scores.shape[1:])}; leave the labels out"
@@ -74,19 +75,20 @@ def judged(
     """The first output for classes, all for the signal over the error."""
     name = next(iter(wanted))
     count = len(wanted[name])
-    right, found = _top(wanted[name], count), _top(got[name], count)
-    return Judgement(
-        count,
-        None if labels is None else float((right[:, 0] == labels).mean()),
-        None if labels is None else float((found[:, 0] == labels).mean()),
-        float((right == found).all(axis=1).mean()),
-        min(sqnr_db(x, got[n].reshape(x.shape)) for n, x in wanted.items()),
-    )
+    level = min(sqnr_db(x, got[n].reshape(x.shape)) for n, x in wanted.items())
+    if not _is_scores(wanted[name]):
+        return Judgement(count, None, None, None, level)
+    right, found = (y[name].reshape(count, -1).argmax(axis=1) for y in (wanted, got))
+    agreement = float((right == found).mean())
+    if labels is None:
+        return Judgement(count, None, None, agreement, level)
+    exact, integer = (float((top == labels).mean()) for top in (right, found))
+    return Judgement(count, exact, integer, agreement, level)
 
 
-def _top(y: Array, count: int) -> Array:
-    result: Array = y.reshape(count, -1, y.shape[-1]).argmax(axis=2)
-    return result
+def _is_scores(y: Array) -> bool:
+    """One score a class and sample."""
+    return y.shape[-1] > 1 and y.size == len(y) * y.shape[-1]
 
 
 def sqnr_db(wanted: Array, got: Array) -> float:

@@ -36,11 +36,13 @@ def quantise(
     for index, step in enumerate(graph.layers):
         observe("rounding", index / len(graph.layers))
         unit = activations[roles.source(step.inputs[0])].scale
+        after = roles.quantiser_behind(step.output)
+        behind = 1.0 if after is None else activations[after].scale
         kernel = graph.constants[step.inputs[1]].shape
         found = moments(step, kernel, _inputs(graph, step, made, feeds))
         weights: dict[str, Weights] = {
             **made.weights,
-            step.output: quantise_layer(graph, step, unit, found, scheme),
+            step.output: quantise_layer(graph, step, unit, behind, found, scheme),
         }
         made = replace(made, weights=weights)
     return made

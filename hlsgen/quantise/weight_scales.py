@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.khot_scale import khot_scale
 from hlsgen.quantise.scheme import Scales, short
 
 Array = NDArray[Any]
 
+_DIGITS = 2  # one adder a requantisation
 _SHRINK = np.linspace(0.4, 1.0, 61)
 _ALIKE = 1e-3  # of the mean weight of an input, for inputs that never change
+
+
+def khot_scales(rows: Array, bits: int, ratio: Fraction) -> Array:
+    """For each row the best scale whose requantisation is a sum of two signed powers of two.
+
+    Units: `ratio` is input scale over output scale, both powers of two, so that float32 holds all.
+    """
+    return np.array([float(khot_scale(row, bits, _DIGITS, ratio).scale) for row in rows])
 
 
 def weight_scales(rows: Array, most: int, importance: Array, scales: Scales) -> Array:

@@ -26,7 +26,9 @@ def show(result: Quantised, model: Path) -> None:
 
 
 def _verdict(j: Judgement) -> str:
-    rest = f"top-1 as float on {j.agreement:.2%}, SQNR {j.sqnr_db:.1f} dB"
+    rest = f"SQNR {j.sqnr_db:.1f} dB"
+    if j.agreement is not None:
+        rest = f"top-1 as float on {j.agreement:.2%}, {rest}"
     if j.float_accuracy is None or j.accuracy is None:
         return f"exact integers on {j.samples} samples: {rest}"
     return (

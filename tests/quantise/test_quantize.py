@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from onnx.numpy_helper import to_array
 
+from hlsgen.arith.signed_digit import csd_digits
 from hlsgen.cli import main
 from hlsgen.quantise.fold import fold_affine
 from hlsgen.quantise.graph import float_model
@@ -75,6 +78,8 @@ OPTIONS = [
     ("--ranges", "percentile", "--percentile", 99.9, "--rounding", "adaround"),
     ("--weights", 4, "--rounding", "adaround"),
     ("--weights", 4, "--activations", 6, "--calibrate", 16),
+    ("--scales", "po2", "--weights", 4, "--equalise", "weights"),
+    ("--scales", "khot", "--equalise", "smooth"),
 ]
 
 
@@ -123,6 +128,25 @@ def test_sixteen_bits_of_activations_are_nearly_the_float_network(
     quantized(capsys, path, tmp_path / "d.npz", tmp_path / "q.onnx", "--activations", 16)
     assert decibels(runtime(path, {"x": x}), runtime(tmp_path / "q.onnx", {"x": x})) > 45
     assert wrong(capsys, tmp_path / "q.onnx")["wrong"] == 0
+
+
+@pytest.mark.parametrize("kind", ["po2", "khot"])
+def test_scales_make_requantisations_of_few_shifts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, data: Path, kind: str
+) -> None:
+    quantized(capsys, model, data, tmp_path / "q.onnx", "--weights", 4, "--scales", kind)
+    held = {t.name: to_array(t) for t in onnx.load(tmp_path / "q.onnx").graph.initializer}
+    scales = {n: v.astype(np.float64) for n, v in held.items() if n.endswith(("scale", "scales"))}
+    assert len(scales) == 6 + 4 + 4  # activations, weights, biases
+    for name, s in scales.items():
+        if kind == "po2" or name.endswith("__scale"):
+            assert (np.frexp(s)[0] == 0.5).all(), name
+    behind = {"c1": ("x", "r1"), "c2": ("r1", "r2"), "c3": ("r2", "c3")}
+    for layer, (source, target) in behind.items():
+        s = scales[f"{layer}__weights__scales"] * scales[f"{source}__scale"]
+        for factor in s / scales[f"{target}__scale"]:
+            assert len(csd_digits(Fraction(factor).numerator)) <= (1 if kind == "po2" else 2)
+    assert not any(v.any() for n, v in held.items() if n.endswith("__zero"))
 
 
 def test_nothing_between_the_layers_is_float(

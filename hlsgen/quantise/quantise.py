@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hlsgen.errors import Loc, Unsupported
+from hlsgen.errors import Loc, ModelError, Unsupported
 from hlsgen.quantise.graph import FloatGraph, Step, float_model
 from hlsgen.quantise.insert import qdq_model
 from hlsgen.quantise.layer import quantise_layer
@@ -61,12 +61,18 @@ def check(graph: FloatGraph) -> None:
 def find_activations(
     graph: FloatGraph, feeds: Mapping[str, Array], scheme: Scheme, observe: Progress
 ) -> dict[str, Activation]:
-    """The quantiser of each value that has one."""
+    """The quantiser of each value that has one.
+
+    Errors: ModelError where the float network computes NaN or infinity.
+    """
     observe("ranges", 0.0)
     names = Roles(graph).quantised()
     made = [name for name in names if name not in graph.inputs]
     model = float_model(graph, [name for name in made if name not in graph.outputs])
-    found = histograms(model, made, feeds) if made else {}
+    try:
+        found = histograms(model, made, feeds) if made else {}
+    except ModelError as error:
+        raise error.at(Loc(graph.file)) from error
     result: dict[str, Activation] = {}
     for name in names:
         if name in graph.inputs:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.errors import ModelError
 from hlsgen.quantise.runtime import values
 from hlsgen.quantise.scheme import Activation, Ranges, Scales, Scheme, short
 
@@ -58,10 +59,15 @@ def _counts(x: Array, low: float, high: float) -> Array:
 def histograms(
     model: Any, names: Sequence[str], feeds: Mapping[str, Array]
 ) -> dict[str, Histogram]:
-    """A histogram a value, in two passes over the samples: extremes, then counts."""
+    """A histogram a value, in two passes over the samples: extremes, then counts.
+
+    Errors: ModelError where the float network computes NaN or infinity.
+    """
     low, high = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    for found in values(model, names, feeds):
+    for j, found in enumerate(values(model, names, feeds)):
         for name, x in zip(names, found, strict=True):
+            if not np.isfinite(x).all():
+                raise ModelError(f"value '{name}' is NaN or infinite on calibration sample {j}")
             low[name] = min(low[name], float(x.min()))
             high[name] = max(high[name], float(x.max()))
     counts = {name: np.zeros(_BINS, np.int64) for name in names}

@@ -65,6 +65,40 @@ def residual(path: Path) -> Path:
     return write(path, nodes, constants)
 
 
+def branches(path: Path) -> Path:
+    """SiLU, LeakyRelu, a Concat of two scales, a resize, a difference, and a softmax at the end."""
+    rng = np.random.default_rng(9)
+    constants = {
+        "w1": rng.standard_normal((4, 2, 3, 3)).astype(np.float32) / 4,
+        "w2": rng.standard_normal((4, 2, 1, 1)).astype(np.float32),
+        "w3": rng.standard_normal((6, 8, 1, 1)).astype(np.float32) / 3,
+        "w4": rng.standard_normal((6, CLASSES)).astype(np.float32),
+        "factor": np.linspace(0.5, 2, CLASSES, dtype=np.float32),
+        "half": np.array(0.5, np.float32),
+        "sizes": np.array([1, 1, 2, 2], np.float32),
+    }
+    make = helper.make_node
+    nodes = [
+        make("Sub", ["x", "half"], ["x0"], "centre"),
+        make("Conv", ["x0", "w1"], ["c1"], "conv1", pads=[1, 1, 1, 1]),
+        make("Sigmoid", ["c1"], ["s1"], "sigmoid"),
+        make("Mul", ["c1", "s1"], ["a1"], "silu"),
+        make("AveragePool", ["a1"], ["p1"], "pool", kernel_shape=[2, 2], strides=[2, 2]),
+        make("Resize", ["p1", "", "sizes"], ["u1"], "up", mode="nearest"),
+        make("Conv", ["x0", "w2"], ["c2"], "conv2"),
+        make("LeakyRelu", ["c2"], ["a2"], "leaky", alpha=0.1),
+        make("Concat", ["u1", "a2"], ["k"], "concat", axis=1),
+        make("Conv", ["k", "w3"], ["c3"], "conv3"),
+        make("Identity", ["c3"], ["i3"], "copy"),
+        make("Clip", ["i3", "", "half"], ["a3"], "clip"),
+        make("ReduceMean", ["a3"], ["m"], "mean", axes=[2, 3], keepdims=0),
+        make("MatMul", ["m", "w4"], ["g"], "fc"),
+        make("Mul", ["g", "factor"], ["l"], "temperature"),
+        make("Softmax", ["l"], ["y"], "softmax", axis=-1),
+    ]
+    return write(path, nodes, constants)
+
+
 def samples(count: int = 48) -> Array:
     """Pixels over 255, with a sample axis."""
     rng = np.random.default_rng(3)

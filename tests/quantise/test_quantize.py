@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,13 @@ from onnx.numpy_helper import to_array
 
 from hlsgen.arith.signed_digit import csd_digits
 from hlsgen.cli import main
+from hlsgen.errors import Loc
 from hlsgen.quantise.fold import fold_affine
-from hlsgen.quantise.graph import float_model
+from hlsgen.quantise.graph import FloatGraph, Step, float_model
+from hlsgen.quantise.layer import quantise_layer
+from hlsgen.quantise.moments import moments
 from hlsgen.quantise.prepare import open_float, prepare
+from hlsgen.quantise.scheme import Scheme
 
 ort = pytest.importorskip("onnxruntime")
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -130,6 +135,23 @@ def test_sixteen_bits_of_activations_are_nearly_the_float_network(
     assert wrong(capsys, tmp_path / "q.onnx")["wrong"] == 0
 
 
+@pytest.mark.parametrize("bits", [8, 4])
+def test_branches_joins_and_functions_have_quantisers_of_their_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path, bits: int
+) -> None:
+    path = float_nets.branches(tmp_path / "m.onnx")
+    out = tmp_path / "q.onnx"
+    said = quantized(capsys, path, data, out, "--weights", bits)
+    rows = [r["name"] for r in said["errors"]]
+    functions = ["conv1", "sigmoid", "silu", "pool", "conv2", "concat", "conv3", "mean", "fc"]
+    assert rows == ["x", "centre", *functions]
+    x = float_nets.samples()
+    assert decibels(runtime(path, {"x": x}), runtime(out, {"x": x})) > {8: 35, 4: 20}[bits]
+    verdict = wrong(capsys, out)
+    assert verdict["wrong"] == 0
+    assert run("inspect", out, "--json") == 0
+
+
 @pytest.mark.parametrize("kind", ["po2", "khot"])
 def test_scales_make_requantisations_of_few_shifts(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, data: Path, kind: str
@@ -239,6 +261,38 @@ def test_the_summary_names_the_next_command(
     assert f"next: hlsgen build {tmp_path / 'q.onnx'} -o" in text
 
 
+def test_without_onnxruntime_the_result_is_the_same(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    model: Path,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+    for absent in (False, True):
+        if absent:
+            monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        out = tmp_path / f"{absent}.onnx"
+        quantized(capsys, model, data, out, "--weights", 4, "--calibrate", 4)
+        made.append({t.name: to_array(t) for t in onnx.load(out).graph.initializer})
+    for name, array in made[0].items():
+        other = made[1][name]
+        np.testing.assert_allclose(other.astype(float), array.astype(float), rtol=1e-3, atol=1)
+
+
+def test_a_bias_far_above_the_weights_stays() -> None:
+    step = Step("Gemm", ("x", "w", "b"), ("y",), (), Loc("m"), True)
+    bias = np.array([3.0e6, -2.0, 0.0])
+    constants = {"w": np.array([[1e-6, 1.0, 0.0], [-2e-6, -0.5, 0.0]]), "b": bias}
+    graph = FloatGraph("g", "m", 21, {"x": (1, 2)}, ("y",), (step,), constants, {})
+    x = np.random.default_rng(0).standard_normal((50, 1, 2))
+    found = moments(step, (2, 3), zip(x, x, strict=True))
+    made = quantise_layer(graph, step, 0.01, 1.0, found, Scheme())
+    assert np.abs(made.bias).max() < 2**31
+    np.testing.assert_allclose(made.bias * made.scales * 0.01, bias, rtol=1e-6, atol=0.01)
+    np.testing.assert_allclose((made.codes * made.scales)[:, 1], [1.0, -0.5], atol=0.01)
+
+
 # -- refusals ---------------------------------------------------------------------------------
 
 
@@ -300,6 +354,22 @@ def test_a_network_without_layers_and_a_quantised_one_are_refused(
     quantized(capsys, model, data, tmp_path / "q.onnx")
     text = refused(capsys, tmp_path / "q.onnx", "--data", data)
     assert "(QuantizeLinear): the model is quantised already" in text
+
+
+def test_a_network_that_computes_no_number_is_located(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
+) -> None:
+    make = helper.make_node
+    nodes = [
+        make("Conv", ["x", "w"], ["c"], "conv"),
+        make("Log", ["c"], ["l"], "log"),
+        make("GlobalMaxPool", ["l"], ["g"], "pool"),
+        make("Flatten", ["g"], ["y"], "flat"),
+    ]
+    constants = {"w": -np.ones((5, 2, 3, 3), np.float32)}
+    path = float_nets.write(tmp_path / "m.onnx", nodes, constants)
+    text = refused(capsys, path, "--data", data)
+    assert "m.onnx: value 'l' is NaN or infinite on calibration sample 0" in text
 
 
 def test_options_out_of_range_are_refused(

@@ -47,7 +47,7 @@ def float_outputs(graph: FloatGraph, samples: Samples) -> dict[str, Array]:
     name = graph.outputs[0]
     scores = found[name]
     if samples.labels is not None:
-        classes = scores.shape[-1]
+        classes = scores[0].size
         if not _is_scores(scores):
             raise OptionError(
                 f"labels need one score a class, and output '{name}' has shape "
@@ -88,7 +88,7 @@ def judged(
 
 def _is_scores(y: Array) -> bool:
     """One score a class and sample."""
-    return y.shape[-1] > 1 and y.size == len(y) * y.shape[-1]
+    return sum(n > 1 for n in y.shape[1:]) == 1
 
 
 def sqnr_db(wanted: Array, got: Array) -> float:

@@ -82,6 +82,30 @@ def test_weights_of_both_sides_have_the_same_size(graph: FloatGraph) -> None:
     np.testing.assert_allclose(first, second, rtol=0.05)
 
 
+@pytest.mark.parametrize("how", [Equalise.WEIGHTS, Equalise.SMOOTH])
+def test_functions_that_do_not_scale_are_left_alone(tmp_path: Path, how: Equalise) -> None:
+    make = helper.make_node
+    rng = np.random.default_rng(2)
+    constants = {
+        "w1": rng.standard_normal((3, 2, 3, 3)).astype(np.float32) * 9,
+        "w2": rng.standard_normal((3, 3, 1, 1)).astype(np.float32),
+        "w3": rng.standard_normal((3, 3, 1, 1)).astype(np.float32) * 5,
+        "top": np.array(6, np.float32),
+    }
+    nodes = [
+        make("Conv", ["x", "w1"], ["c1"], "conv1"),
+        make("Sigmoid", ["c1"], ["s"], "sigmoid"),
+        make("Conv", ["s", "w2"], ["c2"], "conv2"),
+        make("Clip", ["c2", "", "top"], ["k"], "relu6"),
+        make("Conv", ["k", "w3"], ["y"], "conv3"),
+    ]
+    path = float_nets.write(tmp_path / "m.onnx", nodes, constants)
+    graph = fold_affine(prepare(open_float(path), FEEDS))
+    made = equalised(graph, FEEDS, how)
+    for name, array in graph.constants.items():
+        np.testing.assert_array_equal(made.constants[name], array)
+
+
 def test_what_two_layers_read_stays(tmp_path: Path) -> None:
     path = float_nets.residual(tmp_path / "m.onnx")
     graph = fold_affine(prepare(open_float(path), FEEDS))

@@ -152,6 +152,33 @@ def test_branches_joins_and_functions_have_quantisers_of_their_own(
     assert run("inspect", out, "--json") == 0
 
 
+@pytest.mark.parametrize(("value", "quantisers"), [(0.0, 2), (0.37, 3)])
+def test_a_pad_with_new_values_has_a_quantiser(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path, value: float, quantisers: int
+) -> None:
+    rng = np.random.default_rng(1)
+    constants = {
+        "w1": rng.standard_normal((3, 2, 3, 3)).astype(np.float32),
+        "w2": rng.standard_normal((5, 3, 8, 8)).astype(np.float32),
+        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64),
+        "value": np.array(value, np.float32),
+    }
+    make = helper.make_node
+    nodes = [
+        make("Conv", ["x", "w1"], ["c"], "conv1"),
+        make("Relu", ["c"], ["r"], "relu"),
+        make("Pad", ["r", "pads", "value"], ["p"], "pad"),
+        make("Conv", ["p", "w2"], ["y"], "conv2"),
+    ]
+    path, out = float_nets.write(tmp_path / "m.onnx", nodes, constants), tmp_path / "q.onnx"
+    quantized(capsys, path, data, out)
+    kinds = [n.op_type for n in onnx.load(out).graph.node]
+    assert kinds.count("QuantizeLinear") == quantisers
+    x = float_nets.samples()
+    assert decibels(runtime(path, {"x": x}), runtime(out, {"x": x})) > 35
+    assert wrong(capsys, out)["wrong"] == 0
+
+
 @pytest.mark.parametrize("kind", ["po2", "khot"])
 def test_scales_make_requantisations_of_few_shifts(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, data: Path, kind: str
@@ -391,7 +418,25 @@ def test_a_folder_that_cannot_be_written_is_named(
     assert "cannot write /nowhere/q.onnx" in refused(capsys, model, "--data", data)
 
 
-# -- a network that no one here made ------------------------------------------------------------
+# -- whole networks ---------------------------------------------------------------------------
+
+
+def test_the_example_keeps_its_accuracy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "examples" / "digits_float"
+    options = ("--test", folder / "test_data.npz", "--weights", 4)
+    said = quantized(
+        capsys,
+        folder / "digits_float.onnx",
+        folder / "train_data.npz",
+        tmp_path / "q.onnx",
+        *options,
+    )["judgement"]
+    held = np.load(folder / "test_data.npz")
+    floats = runtime(folder / "digits_float.onnx", {"pixels": held["pixels"]})
+    accuracy = (floats.reshape(450, 10).argmax(axis=1) == held["labels"]).mean()
+    assert said["float_accuracy"] == pytest.approx(accuracy)
+    assert said["samples"] == 450
+    assert said["accuracy"] >= accuracy - 0.01
 
 
 def test_a_model_of_the_corpus(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +60,10 @@ from hlsgen.cli.parameters import (
     Weights,
     WithRtl,
 )
+from hlsgen.cli.progress import progress
 from hlsgen.errors import HlsgenError, OptionError
 
 if TYPE_CHECKING:  # heavy modules are imported by the commands that need them
-    from hlsgen.build.project import Stage
     from hlsgen.expr.network import Network
 
 app = App(
@@ -110,7 +108,7 @@ def build(
         reloadable, csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
         target_fps=target_fps, folding=folding,
     )  # fmt: skip
-    with _progress(show=not json_) as observe:
+    with progress(show=not json_) as observe:
         built = run(model, output, options, observe)
     verification = built.verification
     _notes(built.network, *verification.warnings)
@@ -159,7 +157,7 @@ def quantize(
         weights, activations, Ranges(ranges), percentile, Rounding(rounding), ScaleKind(scales),
         Equalise(equalise), bias_correction, calibrate,
     )  # fmt: skip
-    with _progress(show=not json_) as observe:
+    with progress(show=not json_) as observe:
         result = convert(model, data, test, labels, output, scheme, observe)
     if json_:
         _print_json(result.to_json())
@@ -366,25 +364,6 @@ def _write_bytes(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise OptionError(f"cannot write {path}: {error.strerror}") from error
-
-
-@contextmanager  # pyright: ignore[reportDeprecated]
-def _progress(*, show: bool) -> Iterator[Stage]:
-    """A progress line on a terminal; silence elsewhere."""
-    if not show or not sys.stderr.isatty():
-        yield lambda stage, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:10}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("starting", total=None)
-
-        def observe(stage: str, share: float) -> None:
-            bars.update(task, description=stage, completed=share, total=1 if share else None)
-
-        yield observe
 
 
 def main(arguments: list[str] | None = None) -> None:

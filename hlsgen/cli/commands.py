@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import sys
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
 
 import hlsgen
 from hlsgen.cli.config import with_config
 from hlsgen.cli.given import build_options, check_latency, engine_of, listed, opened, split_inputs
+from hlsgen.cli.models import import_, quantize
+from hlsgen.cli.output import notes, print_json, say, write_bytes, write_text
 from hlsgen.cli.parameters import (
     Approximate,
     Arithmetic,
@@ -37,12 +37,9 @@ from hlsgen.cli.parameters import (
     Io,
     Json,
     JsonFile,
-    KerasModel,
-    KerasWeights,
     Liberty,
     MaxLatency,
     Model,
-    OnnxFile,
     OpenPage,
     Page,
     Projects,
@@ -59,11 +56,11 @@ from hlsgen.cli.parameters import (
     Weights,
     WithRtl,
 )
+from hlsgen.cli.progress import progress
 from hlsgen.errors import HlsgenError, OptionError
 
 if TYPE_CHECKING:  # heavy modules are imported by the commands that need them
-    from hlsgen.build.project import Stage
-    from hlsgen.expr.network import Network
+    pass
 
 app = App(
     name="hlsgen",
@@ -72,6 +69,10 @@ app = App(
     version=hlsgen.__version__,
     version_flags=["--version"],
 )
+
+
+app.command(quantize)
+app.command(import_, name="import")
 
 
 @app.command
@@ -107,12 +108,12 @@ def build(
         reloadable, csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
         target_fps=target_fps, folding=folding,
     )  # fmt: skip
-    with _progress(show=not json_) as observe:
+    with progress(show=not json_) as observe:
         built = run(model, output, options, observe)
     verification = built.verification
-    _notes(built.network, *verification.warnings)
+    notes(built.network, *verification.warnings)
     if json_:
-        _print_json(
+        print_json(
             {
                 "format": 1,
                 "folder": str(output),
@@ -133,8 +134,8 @@ def reload(project: Path, model: Model, /, *, output: Weights) -> int:
     from hlsgen.reload import load_weights
 
     made = load_weights(project, model)
-    _write_bytes(output, made.weights)
-    _write_bytes(output.with_suffix(".npz"), made.parameters)
+    write_bytes(output, made.weights)
+    write_bytes(output.with_suffix(".npz"), made.parameters)
     return 0
 
 
@@ -167,10 +168,10 @@ def simulate(
     codes = engine_of(engine, project)(input_codes(network, feeds))
     results = output_values(network, codes)
     save_arrays(output, {name.replace("/", "__"): y for name, y in results.items()})
-    _notes(network, *project.notes)
+    notes(network, *project.notes)
     if json_:
         shapes = {name: list(y.shape) for name, y in results.items()}
-        _print_json({"format": 1, "engine": engine, "outputs": shapes})
+        print_json({"format": 1, "engine": engine, "outputs": shapes})
     return 0
 
 
@@ -206,12 +207,12 @@ def verify(
     expected = None if expect is None else load_arrays(expect)
     engines = {engine: engine_of(engine, project)}
     result = run(network, feeds, expected, engines, reference_file(model, project.options))
-    _notes(network, *project.notes, *result.warnings)
+    notes(network, *project.notes, *result.warnings)
     if json_ == "-":
-        _print_json(result.to_json())
+        print_json(result.to_json())
     else:
         if json_ is not None:
-            _write_text(Path(json_), json.dumps(result.to_json(), indent=2) + "\n")
+            write_text(Path(json_), json.dumps(result.to_json(), indent=2) + "\n")
         from hlsgen.report.console import verified
 
         verified(result)
@@ -236,36 +237,12 @@ def inspect(
     )
     result = inspected(model, options)
     if json_:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     else:
         from hlsgen.report.console import inspection
 
         inspection(result)
     return 0 if result.refusal is None else 2
-
-
-@app.command(name="import")
-def import_(
-    model: KerasModel,
-    /,
-    *,
-    output: OnnxFile,
-    weights: KerasWeights = None,
-    json_: Json = False,
-) -> int:
-    """Write a model of Keras, QKeras or HGQ as ONNX; TensorFlow is not needed."""
-    from hlsgen.keras import import_keras
-    from hlsgen.report.imported import imported_json, show
-
-    if output.suffix.lower() != ".onnx":
-        raise OptionError(f"-o {output}: the file to write is an ONNX file, NAME.onnx")
-    result = import_keras(model, weights)
-    _write_bytes(output, result.model.SerializeToString())
-    if json_:
-        _print_json(imported_json(result, output))
-    else:
-        show(result, output)
-    return 0
 
 
 @app.command
@@ -302,7 +279,7 @@ def synth(
 
         store(result, model, _synth_command(model, clock, liberty, max_latency))
     if json_:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     else:
         from hlsgen.report.synth import show
 
@@ -324,10 +301,10 @@ def report(
         )
     made = made_report(projects)
     if json_:
-        _print_json(made.facts.to_json())
+        print_json(made.facts.to_json())
     if output is not None or open_ or not json_:
         path = output or made.path
-        _write_text(path, made.html())
+        write_text(path, made.html())
         if not json_:
             reported(path, made)
         if open_:
@@ -352,9 +329,9 @@ def bitstream(
     from hlsgen.build.bitstream import BitstreamOptions, make_bitstream
 
     options = BitstreamOptions(listed(steps), force, units, listed(slr))
-    done = make_bitstream(project, options, _say)
+    done = make_bitstream(project, options, say)
     if json_:
-        _print_json({"format": 1, "folder": str(project), "steps": [asdict(ran) for ran in done]})
+        print_json({"format": 1, "folder": str(project), "steps": [asdict(ran) for ran in done]})
     return 0
 
 
@@ -367,7 +344,7 @@ def boards(name: str = "", /, *, json_: Json = False) -> int:
 
     found = (load_board(name),) if name else all_boards()
     if json_:
-        _print_json({"format": 1, "boards": [asdict(b) for b in found]})
+        print_json({"format": 1, "boards": [asdict(b) for b in found]})
         return 0
     from hlsgen.report.console import board_details, board_table
 
@@ -376,9 +353,6 @@ def boards(name: str = "", /, *, json_: Json = False) -> int:
     else:
         board_table(found)
     return 0
-
-
-# -- output -----------------------------------------------------------------------------------
 
 
 def _synth_command(
@@ -390,49 +364,6 @@ def _synth_command(
     return " ".join(
         ["hlsgen synth", str(model), *given, *(["--combinational"] if clock_ns is None else [])]
     )
-
-
-def _notes(network: Network, *warnings: str) -> None:
-    for note in (*network.notes, *warnings):
-        print(f"warning: {note}", file=sys.stderr)  # noqa: T201 - the command line speaks here
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, default=str))  # noqa: T201
-
-
-def _write_text(path: Path, text: str) -> None:
-    _write_bytes(path, text.encode())
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise OptionError(f"cannot write {path}: {error.strerror}") from error
-
-
-@contextmanager  # pyright: ignore[reportDeprecated]
-def _progress(*, show: bool) -> Iterator[Stage]:
-    """A progress line on a terminal; silence elsewhere."""
-    if not show or not sys.stderr.isatty():
-        yield lambda stage, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:10}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("starting", total=None)
-
-        def observe(stage: str, share: float) -> None:
-            bars.update(task, description=stage, completed=share, total=1 if share else None)
-
-        yield observe
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -168,3 +168,47 @@ Dies = Annotated[
         "--slr",
     ),
 ]
+
+FloatModel = Annotated[Path, _option("The float ONNX file.")]
+QuantisedFile = Annotated[Path, _option("The quantised ONNX file to write.", ["-o", "--output"])]
+Data = Annotated[
+    Path, _option("X.npz with one array per network input, samples first, to calibrate on.")
+]
+TestData = Annotated[
+    Path | None, _option("T.npz to judge the result on; the calibration data by default.")
+]
+Labels = Annotated[
+    str | None,
+    _option("The array of class numbers in the npz files; 'labels' where there is one."),
+]
+WeightBits = Annotated[int, _option("Bits of a weight, 2 to 8; one scale an output channel.")]
+ActivationBits = Annotated[int, _option("Bits of an activation, 2 to 8 or 16; one scale a tensor.")]
+RangesBy = Annotated[
+    Literal["minmax", "percentile", "mse"],
+    _option("How much of an activation's values its codes cover; mse takes the least error."),
+]
+Percentile = Annotated[float, _option("How many percent --ranges percentile covers.")]
+RoundingBy = Annotated[
+    Literal["nearest", "adaround", "gptq"],
+    _option(
+        "How weights become codes: each by itself, or so that the layer's output changes least."
+    ),
+]
+ScalesBy = Annotated[
+    Literal["free", "po2", "khot"],
+    _option(
+        "Which scales there may be: any of 12 bits; powers of two (requantisation is a shift); or "
+        "such that requantisation is a sum of two shifts."
+    ),
+]
+EqualiseBy = Annotated[
+    Literal["none", "weights", "smooth"],
+    _option(
+        "Make the channels between two layers alike beforehand: by the weights of both, or by the "
+        "activations and the weights that read them (SmoothQuant)."
+    ),
+]
+BiasCorrection = Annotated[
+    bool, Parameter(help="Move biases so that the mean of every output stays.")
+]
+Calibrate = Annotated[int, _option("At most so many samples calibrate, evenly spaced over all.")]

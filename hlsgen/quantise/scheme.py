@@ -1,0 +1,125 @@
+"""What a quantisation is: the choices of a user, and the numbers that come of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hlsgen.errors import OptionError
+
+Array = NDArray[Any]
+MANTISSA = 12  # bits of a scale: float32 then holds the product of two exactly
+
+
+class Ranges(StrEnum):
+    """How the range of an activation is found."""
+
+    MINMAX = "minmax"
+    PERCENTILE = "percentile"
+    MSE = "mse"
+
+
+class Rounding(StrEnum):
+    """How weights become codes."""
+
+    NEAREST = "nearest"
+    ADAROUND = "adaround"
+    GPTQ = "gptq"
+
+
+class Scales(StrEnum):
+    """Which numbers a scale may be."""
+
+    FREE = "free"
+    PO2 = "po2"
+    KHOT = "khot"
+
+
+class Equalise(StrEnum):
+    """By what neighbouring layers share out the size of a channel."""
+
+    NONE = "none"
+    WEIGHTS = "weights"
+    SMOOTH = "smooth"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """The options of `hlsgen quantize`; `samples` is how many calibrate.
+
+    Errors: OptionError for bits out of range.
+    """
+
+    weights: int = 8
+    activations: int = 8
+    ranges: Ranges = Ranges.MSE
+    percentile: float = 99.99
+    rounding: Rounding = Rounding.GPTQ
+    scales: Scales = Scales.FREE
+    equalise: Equalise = Equalise.NONE
+    bias_correction: bool = True
+    samples: int = 256
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.weights <= 8:
+            raise OptionError(f"--weights must be 2 to 8 bits, got {self.weights}")
+        if self.activations not in (*range(2, 9), 16):
+            raise OptionError(f"--activations must be 2 to 8 or 16 bits, got {self.activations}")
+        if not 50 < self.percentile <= 100:
+            raise OptionError(f"--percentile must be above 50, 100 at most, got {self.percentile}")
+        if self.samples < 1:
+            raise OptionError(f"--calibrate must be 1 sample or more, got {self.samples}")
+
+    @property
+    def most(self) -> int:
+        """The largest code of a weight; the smallest is its negative."""
+        return (1 << (self.weights - 1)) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """value = scale * (code - zero), code in [low, high]."""
+
+    scale: float
+    zero: int
+    low: int
+    high: int
+
+    def rounded(self, x: Array) -> Array:
+        """The nearest values that have a code."""
+        codes = np.clip(np.round(x / self.scale) + self.zero, self.low, self.high)
+        result: Array = (codes - self.zero) * self.scale
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A layer's numbers: weights = scales * codes, bias = input scale * scales * bias codes.
+
+    Shapes: codes as the graph's weights; scales and bias one an output.
+    """
+
+    codes: Array
+    scales: Array
+    bias: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Quantisation:
+    """Activations by value, weights by the value that the layer makes."""
+
+    scheme: Scheme
+    activations: Mapping[str, Activation]
+    weights: Mapping[str, Weights]
+
+
+def short(scale: float) -> float:
+    """The smallest number of 12 significant bits that is not below this one."""
+    mantissa, exponent = math.frexp(scale)
+    return math.ldexp(math.ceil(math.ldexp(mantissa, MANTISSA)), exponent - MANTISSA)

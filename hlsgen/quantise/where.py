@@ -1,0 +1,101 @@
+"""Where the error arises: every quantiser by itself, and all up to it together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hlsgen.quantise.graph import FloatGraph, Step, float_model
+from hlsgen.quantise.insert import qdq_model
+from hlsgen.quantise.judge import sqnr_db
+from hlsgen.quantise.quantise import Progress
+from hlsgen.quantise.roles import Roles
+from hlsgen.quantise.runtime import stacked
+from hlsgen.quantise.scheme import Quantisation
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One place where values are rounded: a network input, a layer, a sum, a pool.
+
+    `alone_db` and `output_db` are of the network with this place quantised alone, at the place and
+    at the network's first output; `together_db` is at the place with the whole network quantised.
+    Units: signal over error in dB.
+    """
+
+    name: str
+    op: str
+    weight_bits: int
+    activation_bits: int
+    alone_db: float
+    together_db: float
+    output_db: float
+
+
+def where(
+    graph: FloatGraph, made: Quantisation, feeds: Mapping[str, Array], observe: Progress
+) -> tuple[Row, ...]:
+    """One row a place, in order of evaluation, from a few samples."""
+    roles = Roles(graph)
+    places = _places(graph, roles, made)
+    names = list(dict.fromkeys((*(value for value, _ in places), graph.outputs[0])))
+    inner = [name for name in names if name not in graph.outputs and name not in graph.inputs]
+    exact = stacked(float_model(graph, inner), [*inner, *graph.outputs], feeds) | dict(feeds)
+    whole = _computed(graph, made, names, feeds)
+    rows: list[Row] = []
+    for index, (value, layer) in enumerate(places):
+        observe("error by layer", index / len(places))
+        found = _computed(graph, _only(made, roles, value, layer), names, feeds)
+        first = graph.outputs[0]
+        step = layer or roles.makers.get(value)
+        rows.append(
+            Row(
+                step.loc.name if step else value,
+                step.op if step else "input",
+                made.scheme.weights if layer else 0,
+                made.scheme.activations if value in made.activations else 0,
+                sqnr_db(exact[value], found[value]),
+                sqnr_db(exact[value], whole[value]),
+                sqnr_db(exact[first], found[first]),
+            )
+        )
+    return tuple(rows)
+
+
+def _places(graph: FloatGraph, roles: Roles, made: Quantisation) -> list[tuple[str, Step | None]]:
+    """Values that are rounded, and the layer that makes them, if one does."""
+    by_value: dict[str, Step | None] = dict.fromkeys(graph.inputs)
+    owner = {(roles.quantiser_behind(s.output) or s.output): s for s in graph.layers}
+    for step in graph.steps:
+        for name in step.outputs:
+            if name in owner or name in made.activations:
+                by_value[name] = owner.get(name)
+    return list(by_value.items())
+
+
+def _only(made: Quantisation, roles: Roles, value: str, layer: Step | None) -> Quantisation:
+    """A quantisation of one place: what a layer reads, its weights, and what it makes."""
+    kept = {value}
+    if layer is not None:
+        kept.add(roles.source(layer.inputs[0]))
+    chosen = {n: a for n, a in made.activations.items() if n in kept}
+    held = {n: w for n, w in made.weights.items() if layer is not None and n == layer.output}
+    return replace(made, activations=chosen, weights=held)
+
+
+def _computed(
+    graph: FloatGraph, made: Quantisation, names: Sequence[str], feeds: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Values of the network quantised so, under the names of the graph."""
+    model = qdq_model(graph, made, [name for name in names if name not in graph.outputs])
+    spelled = [item.name for item in model.graph.output]
+    inner = [name for name in names if name not in graph.outputs]
+    owned = dict(zip([*graph.outputs, *inner], spelled, strict=True))
+    known = {n: s for n, s in owned.items() if s not in feeds}
+    found = stacked(model, list(known.values()), feeds)
+    return {n: found[known[n]] if n in known else feeds[n] for n in owned}

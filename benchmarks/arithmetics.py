@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 from contest import CORPUS, HERE, machine, one_thread
@@ -14,10 +15,14 @@ from contest import CORPUS, HERE, machine, one_thread
 one_thread()
 
 import numpy as np  # noqa: E402
-from calibrate import Draft, staircase  # noqa: E402
+from calibrate import Draft  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from hlsgen.arith.affine_steps import affine_steps  # noqa: E402
+from hlsgen.arith.format import IntFormat  # noqa: E402
+from hlsgen.arith.realise import realise  # noqa: E402
+from hlsgen.arith.rounding import Rounding  # noqa: E402
 from hlsgen.build.synth import batch_luts, synthesise  # noqa: E402
 from hlsgen.build.yosys import find_yosys  # noqa: E402
 from hlsgen.emit.arithmetic import Arithmetic  # noqa: E402
@@ -26,6 +31,7 @@ from hlsgen.errors import OptionError  # noqa: E402
 from hlsgen.frontends import read_model  # noqa: E402
 from hlsgen.ir.hw import HwGraph, IntArray, IntType  # noqa: E402
 from hlsgen.ops.hw.matmul import MatMul  # noqa: E402
+from hlsgen.ops.hw.staircase import Staircase  # noqa: E402
 from hlsgen.passes.lower import lower  # noqa: E402
 
 CMVM = HERE.parents[1] / "shared" / "bench" / "cmvm"
@@ -52,9 +58,25 @@ def neurons(fan_in: int) -> HwGraph:
         for column in weights.T:
             column[rng.choice(inputs, fan_in, replace=False)] = rng.integers(1, 8, fan_in)
         weights *= rng.choice([-1, 1], weights.shape)
-        x = d.add(MatMul(weights, rng.integers(-9, 10, outputs)), x)
-        x = staircase(rng, d, x, "auto", 2)
+        x = two_bits(d, d.add(MatMul(weights, rng.integers(-9, 10, outputs)), x))
     return d.graph(x)
+
+
+def two_bits(d: Draft, x: str) -> str:
+    """Codes 0 to 3 of the middle two thirds of each column's range."""
+    t = d.types[x]
+    ends = zip(
+        *(np.broadcast_to(v, t.shape).reshape(-1).tolist() for v in (t.lo, t.hi)), strict=True
+    )
+    rows = tuple(
+        affine_steps(
+            t.min, t.max, Fraction(6, hi - lo), 2 - Fraction(3 * (hi + lo), hi - lo), 0, 3,
+            Rounding.FLOOR,
+        )
+        for lo, hi in ends
+    )  # fmt: skip
+    how = realise(rows, t.format, IntFormat.of_range(0, 3))
+    return d.add(Staircase(rows, np.arange(len(rows)).reshape(1, -1), how), x)
 
 
 def matrices(corpus: Path) -> Iterator[tuple[str, HwGraph]]:

@@ -269,7 +269,7 @@ def held_back(m: Measured) -> bool:
 
 def show(measured: Sequence[Measured], factors: dict[str, float]) -> None:
     """Errors by family, fitted and held back."""
-    table = Table("family", "designs", "LUT", "estimate / measured", "mean error of one design")
+    table = Table("family", "designs", "LUT", "estimate / measured", "mean error", "worst")
     for column in table.columns[1:]:
         column.justify = "right"
     for held in (False, True):
@@ -281,8 +281,9 @@ def show(measured: Sequence[Measured], factors: dict[str, float]) -> None:
             errors = [abs(predicted(m, factors) / max(m.luts, 1) - 1) for m in rows]
             label = family or ("all, held back" if held else "all, fitted")
             table.add_row(
-                label, str(len(rows)), f"{luts:,}", f"{guess / luts:.3f}", f"{np.mean(errors):.1%}"
-            )
+                label, str(len(rows)), f"{luts:,}", f"{guess / luts:.3f}", f"{np.mean(errors):.1%}",
+                f"{max(errors):.1%}",
+            )  # fmt: skip
     Console(width=120).print(table)
 
 

@@ -130,3 +130,10 @@ def environment(folder: Path | None = None) -> Environment:
     env.filters.update(filters)
     env.globals.update(known)
     return env
+
+
+def tidy(text: str) -> str:
+    """Generated C++ with directives at the margin and no runs of empty lines."""
+    text = re.sub(r"(?m)^[ \t]+(?=#)", "", text)
+    text = re.sub(r"(?m)[ \t]+$", "", text)
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"

@@ -24,6 +24,13 @@ from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.hw.sum_pool import SumPool
 
 
+class Io(StrEnum):
+    """How the network meets its neighbours."""
+
+    PARALLEL = "parallel"
+    STREAM = "stream"
+
+
 class Way(StrEnum):
     """What an operator does with its streams."""
 

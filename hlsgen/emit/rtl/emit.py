@@ -14,8 +14,7 @@ from jinja2 import Environment
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit.arithmetic import Adders, Arithmetic, check_arithmetic
 from hlsgen.emit.choice import settled
-from hlsgen.emit.hls import tidy
-from hlsgen.emit.jinja import environment
+from hlsgen.emit.jinja import environment, tidy
 from hlsgen.emit.names import Namer
 from hlsgen.emit.rtl.cells import Sum
 from hlsgen.emit.rtl.copies import Placement

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hlsgen.emit.hls import tidy
-from hlsgen.emit.jinja import environment
+from hlsgen.emit.jinja import environment, tidy
 from hlsgen.emit.rtl.emit import Rtl
 
 

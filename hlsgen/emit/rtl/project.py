@@ -9,8 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hlsgen.emit.hls import tidy
-from hlsgen.emit.jinja import environment
+from hlsgen.emit.jinja import environment, tidy
 from hlsgen.emit.rtl.emit import Rtl, bits_of
 from hlsgen.ir.hw import HwGraph, IntType
 

@@ -12,7 +12,8 @@ from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.realise import realise
 from hlsgen.arith.rounding import Rounding
-from hlsgen.arith.staircase import Affine
+from hlsgen.arith.staircase import Affine, Wrapped
+from hlsgen.arith.steps import Steps
 from hlsgen.emit.rtl.offsets import absorb_offsets
 from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw.staircase import Staircase
@@ -62,6 +63,23 @@ def test_powers_of_two_lose_their_constant(mode: Rounding) -> None:
                 mine = n[(n >= steps.lo) & (n <= steps.hi)]
                 got = node.op.realisation.evaluate(np.full(mine.shape, k), mine)
                 assert np.array_equal(got, steps.evaluate(mine))
+
+
+def test_low_bits_of_a_line_lose_their_constant_too() -> None:
+    b = Builder("net", x=IntType.of((1, 6), 0, 15))
+    sums = b.add(matmul(6, 4), "x")
+    t = b.types[sums]
+    n = np.arange(t.min, t.max + 1)
+    rows = tuple(Steps.from_codes(t.min, ((n + 8 + 16 * k >> 4) & 15) - 8) for k in range(4))
+    how = realise(rows, t.format, IntFormat(4, True))
+    assert isinstance(how, Wrapped)
+    graph = b.graph(b.add(Staircase(rows, np.arange(4).reshape(1, 4), how), sums))
+    moved = absorb_offsets(graph)
+    (stair,) = (n.op for n in moved.nodes if isinstance(n.op, Staircase))
+    assert isinstance(stair.realisation, Wrapped)
+    assert not any(stair.realisation.rise.b)
+    inputs = stimuli(graph, 500)
+    assert differing(reference(moved, inputs), reference(graph, inputs)) == []
 
 
 def test_what_others_read_stays() -> None:

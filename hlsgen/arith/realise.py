@@ -17,8 +17,10 @@ from hlsgen.arith.staircase import (
     Table,
     Thresholds,
     TwoSlope,
+    Wrapped,
 )
 from hlsgen.arith.steps import IntArray, Stack, Steps
+from hlsgen.arith.unwrap import lines_of, wrapped
 from hlsgen.errors import OptionError
 
 MAX_COMPARATORS = 64
@@ -135,6 +137,7 @@ FORMS: dict[str, Callable[[Sequence[Steps]], Realisation | None]] = {
     "search": search,
     "estimate": estimate_correct,
     "two_slope": two_slope,
+    "wrapped": wrapped,
 }
 
 
@@ -147,7 +150,7 @@ def _cheapest(rows: Sequence[Steps]) -> Realisation:
     found = affine(rows)
     names = ["thresholds", "table"]
     if found is None:
-        names = ["two_slope", *names]
+        names = ["two_slope", "wrapped", *names]
     if found is None or max(row.t.size for row in rows) <= MAX_SEARCH_STEPS:
         names.append("search")
     if found is None or found.cost().dsp > 1:
@@ -160,7 +163,8 @@ def prove(rows: Sequence[Steps], chosen: Realisation) -> None:
     """Every row equals its staircase on the whole of [lo, hi], or RealisationError.
 
     A monotone form is equal everywhere if it is at lo, hi and on both sides of each step. Forms
-    with thresholds of their own are constant between those; tables are compared word by word.
+    with thresholds of their own are constant between those; tables are compared word by word. Of
+    low bits it is the line below them that is monotone.
     """
     stack = Stack.of(rows)
     match chosen:
@@ -169,6 +173,8 @@ def prove(rows: Sequence[Steps], chosen: Realisation) -> None:
         case TwoSlope(below, above):
             turns = [m * k for m, k in zip(below.m, above.m, strict=True)]
             _same_direction(rows, turns, chosen)
+        case Wrapped(rise=rise):
+            prove(lines_of(rows, chosen), rise)
         case Thresholds() | Search():
             _compare_at(rows, chosen, np.concatenate((chosen.t, chosen.t - 1), axis=1))
         case Table():

@@ -6,7 +6,6 @@ constants of its own per row.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -14,7 +13,6 @@ from typing import TypeAlias
 import numpy as np
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.arith.signed_digit import csd_weight
 from hlsgen.arith.steps import (
     INT64_LIMIT,
     IntArray,
@@ -24,59 +22,8 @@ from hlsgen.arith.steps import (
     magnitude,
     widen,
 )
+from hlsgen.arith.unit_cost import Cost, multiply_cost, rom_cost
 from hlsgen.arith.words import WORDS_LIMIT, Factor, Words
-
-# Words x bits a RAMB18E2 can be read as. Source: AMD UG573, block RAM port widths.
-BRAM18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Estimated hardware of one unit, for choosing between forms; nothing here was synthesised.
-
-    Assumed: an adder of w bits takes w LUTs, a comparison w/2, a product with a constant of z
-    signed digits z - 1 adders, a ROM one LUT per output bit up to 64 words and twice as many for
-    each further address bit, a DSP48E2 multiplies 27 x 18 bits.
-    """
-
-    lut: float = 0.0
-    dsp: int = 0
-    bram18: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """LUTs, with a DSP as 150 and a block RAM as 250: about their shares of a large device."""
-        return self.lut + 150 * self.dsp + 250 * self.bram18
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.lut + other.lut, self.dsp + other.dsp, self.bram18 + other.bram18)
-
-
-def rom_cost(words: int, bits: int) -> Cost:
-    """A ROM of `words` words, in LUTs or in block RAM of 18 Kbit; one word is wired."""
-    if words <= 1 or bits <= 0:
-        return Cost()
-    lut = Cost(lut=bits * 2.0 ** max(0, (words - 1).bit_length() - 6))
-    blocks = min(math.ceil(words / deep) * math.ceil(bits / wide) for deep, wide in BRAM18_SHAPES)
-    return min(lut, Cost(bram18=blocks), key=_total)
-
-
-def multiply_cost(m: Sequence[int], n_bits: int) -> Cost:
-    """The product m * n, m being one of the given constants; the ROM of them not included."""
-    m_bits = max(abs(v) for v in m).bit_length() + 1
-    tiles = min(
-        math.ceil(m_bits / 18) * math.ceil(n_bits / 27),
-        math.ceil(m_bits / 27) * math.ceil(n_bits / 18),
-    )
-    weight = csd_weight(m[0])
-    if len(set(m)) > 1:
-        return Cost(dsp=tiles)
-    adders = Cost(lut=float(max(0, weight - 1) * (m_bits + n_bits)))
-    return min(adders, Cost(dsp=tiles), key=_total)
-
-
-def _total(cost: Cost) -> float:
-    return cost.total
 
 
 def _width(lo: int, hi: int) -> int:
@@ -365,4 +312,45 @@ class TwoSlope:
         return f"two slopes at code {self.z}: {self.below.text()} and {self.above.text()}"
 
 
-Realisation: TypeAlias = Affine | Thresholds | Table | Search | EstimateCorrect | TwoSlope
+@dataclass(frozen=True, eq=False)
+class Wrapped:
+    """f(n) = the number of [low[r], low[r] + 2^bits[r]) that equals rise(n) modulo 2^bits[r].
+
+    Overflow that wraps: the low bits of an unbounded code, read as unsigned (low = 0) or as two's
+    complement (low = -2^(bits - 1)).
+    """
+
+    rise: Affine
+    bits: tuple[int, ...]
+    low: tuple[int, ...]
+
+    def evaluate(self, rows: IntArray, n: IntArray) -> IntArray:
+        """The code of row rows[i] at n[i]."""
+        low, mask = int_array(self.low)[rows], int_array(self.mask)[rows]
+        return ((self.rise.evaluate(rows, n) - low) & mask) + low
+
+    @property
+    def mask(self) -> tuple[int, ...]:
+        """2^bits - 1 of each row."""
+        return tuple((1 << bits) - 1 for bits in self.bits)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all rows keep the same bits and read them alike: wiring only."""
+        return len(set(zip(self.bits, self.low, strict=True))) == 1
+
+    def cost(self) -> Cost:
+        """The line; where rows keep other bits a gate for each bit, two adders, and their ROM."""
+        if self.uniform:
+            return self.rise.cost()
+        width = max(self.bits)
+        return self.rise.cost() + rom_cost(len(self.bits), 2 * width) + Cost(lut=3.0 * width)
+
+    def text(self) -> str:
+        """One line for reports."""
+        least, most = min(self.bits), max(self.bits)
+        kept = f"{most}" if least == most else f"{least} to {most}"
+        return f"{self.rise.text()}, of which the low {kept} bits are kept (overflow wraps)"
+
+
+Realisation: TypeAlias = Affine | Thresholds | Table | Search | EstimateCorrect | TwoSlope | Wrapped

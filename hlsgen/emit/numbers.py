@@ -15,6 +15,7 @@ from hlsgen.arith.staircase import (
     Table,
     Thresholds,
     TwoSlope,
+    Wrapped,
 )
 from hlsgen.ir.hw import HwOp, IntType
 from hlsgen.ops.hw.clamp import Clamp
@@ -120,6 +121,8 @@ def code_format(how: Realisation) -> IntFormat:
             return IntFormat.of_range(estimate.qlo, estimate.qhi + 1)
         case TwoSlope(below=below, above=above):
             return IntFormat.of_range(below.qlo, above.qhi)
+        case Wrapped(low=low, mask=mask):
+            return _joint(*((lo, lo + m) for lo, m in zip(low, mask, strict=True)))
 
 
 def table_address(how: Table) -> IntFormat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -14,7 +15,15 @@ from hlsgen.arith.affine_steps import affine_steps
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.realise import FORMS, RealisationError, prove, realise
 from hlsgen.arith.rounding import Rounding
-from hlsgen.arith.staircase import Affine, EstimateCorrect, Search, Table, Thresholds, TwoSlope
+from hlsgen.arith.staircase import (
+    Affine,
+    EstimateCorrect,
+    Search,
+    Table,
+    Thresholds,
+    TwoSlope,
+    Wrapped,
+)
 from hlsgen.arith.steps import Steps
 from hlsgen.errors import OptionError
 
@@ -39,6 +48,13 @@ def quantisers(seed, count, acc, code):
     return rows
 
 
+def wrapping(slope, bits, low, acc=12, offset=Fraction(1, 3)):
+    """floor(slope * n + offset) modulo 2^bits, read from `low` on, by Python's own integers."""
+    n = range(-(1 << acc - 1), 1 << acc - 1)
+    codes = [(math.floor(slope * v + offset) - low) % (1 << bits) + low for v in n]
+    return Steps.from_codes(n[0], np.array(codes))
+
+
 def leaky(slope, alpha, zero, lo, hi):
     """Codes of a LeakyReLU, by fractions."""
     codes = [round((slope if n >= 0 else slope * alpha) * n) + zero for n in range(lo, hi + 1)]
@@ -55,7 +71,7 @@ def test_every_preferred_form_is_exact_on_all_inputs():
         "estimate": EstimateCorrect,
         "two_slope": TwoSlope,
     }
-    assert kinds.keys() == FORMS.keys()
+    assert {*kinds, "wrapped"} == FORMS.keys()  # of these rows none wraps
     for name, kind in kinds.items():
         form = realise(rows, IntFormat(16, True), IntFormat(4, True), name)
         assert isinstance(form, kind)
@@ -107,6 +123,46 @@ def test_leaky_relu_takes_two_slopes(alpha, slope):
     same(form, steps)
 
 
+@pytest.mark.parametrize("low", [0, -8])
+@pytest.mark.parametrize("slope", [Fraction(1, 8), Fraction(-1, 8), Fraction(5, 32), Fraction(3)])
+def test_overflow_that_wraps_keeps_low_bits(slope, low):
+    """A quantiser of HGQ: a line of which the low bits are taken, no search among thresholds."""
+    rows = [wrapping(slope, 4, low), wrapping(slope, 4, low, offset=Fraction(-7))]
+    form = realise(rows, IntFormat(12, True), IntFormat(5, True))
+    assert isinstance(form, Wrapped)
+    assert form.uniform
+    assert form.cost() == form.rise.cost()
+    same(form, rows)
+
+
+def test_rows_may_wrap_at_other_widths_or_not_at_all():
+    rows = [
+        wrapping(Fraction(1, 16), 3, 0),
+        wrapping(Fraction(1, 8), 5, -16),
+        wrapping(Fraction(1, 64), 9, -256),  # so wide that nothing overflows
+        wrapping(Fraction(1, 64), 0, 0),
+    ]
+    form = realise(rows, IntFormat(12, True), IntFormat(9, True), "wrapped")
+    assert isinstance(form, Wrapped)
+    assert form.bits == (3, 5, 7, 0)
+    same(form, rows)
+
+
+def test_a_relu_in_front_is_a_clip_before_the_low_bits():
+    codes = np.maximum(np.arange(-2048, 2048), 0) >> 3 & 15
+    form = realise([Steps.from_codes(-2048, codes)], IntFormat(12, True), IntFormat(4, False))
+    assert isinstance(form, Wrapped)
+    assert form.rise.clips == (True, False)
+    same(form, [Steps.from_codes(-2048, codes)])
+
+
+def test_a_sawtooth_of_another_period_is_no_low_bits():
+    codes = np.arange(4000) % 10
+    form = realise([Steps.from_codes(0, codes)], WIDE, IntFormat(4, False), "wrapped")
+    assert not isinstance(form, Wrapped)
+    same(form, [Steps.from_codes(0, codes)])
+
+
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.integers(-7, 7), min_size=1, max_size=60), min_size=1, max_size=3))
 def test_any_function_has_a_form(tables):
@@ -127,7 +183,7 @@ def test_any_monotone_function_has_a_form(rises, prefer, falling):
     same(realise(rows, WIDE, IntFormat(8, True), prefer), rows)
 
 
-def mutants(form):
+def mutants(form):  # noqa: C901 - one case a form
     """The form with one constant of row 0 changed so far that some output must change."""
     match form:
         case Affine():
@@ -148,11 +204,19 @@ def mutants(form):
         case TwoSlope():
             for above in mutants(form.above):
                 yield replace(form, above=above)
+        case Wrapped():
+            *moved, _ = mutants(form.rise)  # its limits lie beyond every code
+            for rise in moved:
+                yield replace(form, rise=rise)
+            yield replace(form, bits=(form.bits[0] - 1, *form.bits[1:]))
+            yield replace(form, low=(form.low[0] + 1, *form.low[1:]))
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_proof_catches_mutants(name):
     rows = quantisers(9, 2, 12, 4)
+    if name == "wrapped":
+        rows = [wrapping(Fraction(k, 16), 4, -8) for k in (3, 5)]
     form = realise(rows, IntFormat(12, True), IntFormat(4, True), name)
     for mutant in mutants(form):
         with pytest.raises(RealisationError, match="row 0"):

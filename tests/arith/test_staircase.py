@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hlsgen.arith.affine_steps import MAX_STEPS, affine_steps
 from hlsgen.arith.rounding import Rounding, round_fraction
-from hlsgen.arith.staircase import Affine, Cost, Search, Table, Thresholds, rom_cost
+from hlsgen.arith.staircase import Affine, Search, Table, Thresholds
 from hlsgen.arith.steps import Stack, Steps
+from hlsgen.arith.unit_cost import Cost, rom_cost
 
 MODES = list(Rounding)
 fractions = st.fractions(-40, 40, max_denominator=30)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hlsgen.arith.staircase import Affine
+from hlsgen.arith.staircase import Affine, Wrapped
 from hlsgen.arith.steps import Steps, widen
 from hlsgen.ir import field
 from hlsgen.ir.graph import Node
@@ -30,7 +30,7 @@ def absorb_offsets(graph: HwGraph) -> HwGraph:
     place = {node.output: k for k, node in enumerate(graph.nodes)}
     for k, node in enumerate(graph.nodes):
         match node.op:
-            case Staircase(realisation=Affine()) as stair:
+            case Staircase(realisation=Affine() | Wrapped()) as stair:
                 (x,) = node.inputs
                 source = graph.producer.get(x)
                 alone = x not in graph.outputs and len(graph.consumers[x]) == 1
@@ -52,8 +52,9 @@ def _moved(
     source: MatMul | Conv, stair: Staircase, shape: Sequence[int]
 ) -> tuple[MatMul | Conv, Staircase] | None:
     """Both operators after the move; None where nothing moves."""
-    how = stair.realisation
-    assert isinstance(how, Affine)
+    chosen = stair.realisation
+    assert isinstance(chosen, Affine | Wrapped)
+    how = chosen if isinstance(chosen, Affine) else chosen.rise
     row = channel_rows(stair.row, shape, len(shape) - 1 if isinstance(source, MatMul) else 1)
     whole = [b + (how.offset << how.shift if how.tie is None else 0) for b in how.b]
     by = [b // m if m and b % m == 0 else 0 for m, b in zip(how.m, whole, strict=True)]
@@ -63,11 +64,12 @@ def _moved(
     rest = tuple(b - m * d for m, b, d in zip(how.m, whole, by, strict=True))
     lo, hi = (tuple(v + d for v, d in zip(ends, by, strict=True)) for ends in (how.lo, how.hi))
     fewer = replace(how, b=rest, offset=late, lo=lo, hi=hi)
+    form = fewer if isinstance(chosen, Affine) else replace(chosen, rise=fewer)
     rows = tuple(_later(steps, d) for steps, d in zip(stair.rows, by, strict=True))
     bias = field.to_int64(
         field.to_object(source.bias) + np.array([by[r] for r in row], dtype=object)
     )
-    return replace(source, bias=bias), replace(stair, rows=rows, realisation=fewer)
+    return replace(source, bias=bias), replace(stair, rows=rows, realisation=form)
 
 
 def channel_rows(row: IntArray, shape: Sequence[int], axis: int) -> list[int] | None:

@@ -13,6 +13,7 @@ from hlsgen.arith.staircase import (
     Table,
     Thresholds,
     TwoSlope,
+    Wrapped,
 )
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.rtl.builder import Builder
@@ -39,6 +40,8 @@ def stair(b: Builder, x: int, how: Realisation, row: int, arithmetic: Arithmetic
             low = _affine(b, x, below, row, arithmetic)
             high = _affine(b, x, above, row, arithmetic)
             return total(b, [Term(low), Term(high)], -how.z)
+        case Wrapped(rise=rise, low=lows, mask=masks):
+            return _low_bits(b, _affine(b, x, rise, row, arithmetic), lows[row], masks[row])
         case _:
             assert_never(how)
 
@@ -51,6 +54,14 @@ def _affine(b: Builder, x: int, how: Affine, row: int, arithmetic: Arithmetic) -
     product = weighted(b, [x], [how.m[row]], constant, arithmetic)
     code = b.shift(product, how.shift, how.tie)
     return b.clip(b.sum([Term(code)], late), how.qlo, how.qhi)
+
+
+def _low_bits(b: Builder, code: int, low: int, mask: int) -> int:
+    """The number of [low, low + mask] that equals the code modulo mask + 1."""
+    lo, hi = b.ranges[code]
+    if low <= lo and hi <= low + mask:
+        return code
+    return b.slice(code, 0, low, low + mask) if mask else b.literal(low)
 
 
 def _thresholds(b: Builder, x: int, how: Thresholds, row: int) -> int:

@@ -47,7 +47,7 @@ class Staircase(HwOp):
         x = IntType.of((1, 3, 2, 4), -500, 499)
         row = np.arange(3).reshape(1, 3, 1, 1)
         functions = [_quantisers(slopes) for slopes in ((1, 1, 1), (3, -5, 7), (1, 2, 4))]
-        for rows in (*functions, _leaky(3), _quantisers((5, 3, 6), 0, 255)):
+        for rows in (*functions, _leaky(3), _quantisers((5, 3, 6), 0, 255), *_wrapping()):
             out = IntFormat.of_range(min(r.min_code for r in rows), max(r.max_code for r in rows))
             for form in FORMS:
                 yield cls(rows, row, realise(rows, x.format, out, form)), (x,)
@@ -69,3 +69,15 @@ def _leaky(count: int) -> tuple[Steps, ...]:
         Steps.from_codes(-500, np.floor(n * slopes * (r + 1) + 0.4).clip(-20, 60).astype(np.int64))
         for r in range(count)
     )
+
+
+def _wrapping() -> tuple[tuple[Steps, ...], ...]:
+    """Overflow that wraps: alike in all rows, and of other widths, signs and directions in each."""
+
+    def wrapped(slope: int, bits: int, low: int) -> Steps:
+        codes = np.arange(-500, 500) * slope + 19 >> 6
+        return Steps.from_codes(-500, ((codes - low) & ((1 << bits) - 1)) + low)
+
+    alike = tuple(wrapped(slope, 4, -8) for slope in (16, 13, -3))
+    relu = Steps.from_codes(-500, np.maximum(np.arange(-500, 500), 0) >> 2 & 15)
+    return alike, (wrapped(6, 3, 0), wrapped(-16, 4, -8), wrapped(1, 0, 0)), (relu,) * 3

@@ -1,4 +1,4 @@
-"""LUTs of one constant matrix under every arithmetic, all counted by one run of Yosys.
+"""LUTs of one constant matrix under every arithmetic, counted by one run of Yosys each.
 
 An empty place is an arithmetic that the matrix cannot have. DSPs are counted in runs of their own.
 """
@@ -117,21 +117,16 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--corpus", type=Path, default=CORPUS)
     corpus = given.parse_args().corpus
-    rows = list(matrices(corpus))
-    made: dict[tuple[int, Arithmetic], Rtl] = {}
-    for k, (_, graph) in enumerate(rows):
-        for how in COLUMNS:
-            rtl = emitted(graph, how, f"d{k}_{how.name.lower()}")
-            if rtl is not None:
-                made[k, how] = rtl
-    counted = dict(zip(made, batch_luts(list(made.values())), strict=True))
     table = Table("matrix", *COLUMNS)
-    for k, (name, _) in enumerate(rows):
+    for k, (name, graph) in enumerate(matrices(corpus)):
+        found = {how: emitted(graph, how, f"d{k}_{how.name.lower()}") for how in COLUMNS}
+        made = {how: rtl for how, rtl in found.items() if rtl is not None}
+        counted = dict(zip(made, batch_luts(list(made.values())), strict=True))
         cells = [
-            f"{counted[k, how]:,} ({made[k, how].delay_ns:.1f})" if (k, how) in counted else ""
-            for how in COLUMNS
+            f"{counted[how]:,} ({made[how].delay_ns:.1f})" if how in made else "" for how in COLUMNS
         ]
         table.add_row(name, *cells)
+        print(name, *(f"{how} {cell}" for how, cell in zip(COLUMNS, cells, strict=True)), sep="; ")
     console = Console(width=120)
     console.print(machine(), find_yosys().version, sep="\n")
     console.print("LUTs (and nanoseconds without registers, estimated)")

@@ -12,31 +12,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from command_line import refused, run
 from onnx import helper, numpy_helper
 
 from hlsgen.build import project
-from hlsgen.cli import main
 
 ROOT = Path(__file__).parents[1]
 MLP = ROOT / "examples/digits_mlp/digits_mlp.onnx"
 CNN = ROOT / "examples/digits_cnn/digits_cnn.onnx"
-
-
-def run(*arguments: object) -> int:
-    """Exit status of the command line, in this process."""
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    return int(end.value.code or 0)
-
-
-def refused(capsys: pytest.CaptureFixture[str], status: int, *arguments: object) -> str:
-    """The one line that a refused command prints."""
-    assert run(*arguments) == status
-    text = capsys.readouterr().err.strip()
-    assert text.startswith("hlsgen: error: ")
-    assert "\n" not in text
-    assert "Traceback" not in text
-    return text
 
 
 @pytest.fixture(scope="module")

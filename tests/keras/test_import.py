@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from command_line import refused, run
 
 pytest.importorskip("h5py", reason="files of Keras need h5py: pip install 'hlsgen[keras]'")
 
 from keras_files import layer, sequential, write_h5, write_json, write_keras, write_weights
 
 import hlsgen.keras
-from hlsgen.cli import main
 from hlsgen.frontends import read_model
 from hlsgen.keras import convert
 from hlsgen.keras.call import LayerCall
@@ -36,20 +36,6 @@ def model(**options: Any) -> Any:
             bias_quantizer="quantized_bits(4,1)", activation="quantized_relu(4,2)", **options,
         ),
     )  # fmt: skip
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    return int(end.value.code or 0)
-
-
-def refused(capsys: pytest.CaptureFixture[str], status: int, *arguments: object) -> str:
-    assert run(*arguments) == status
-    text = capsys.readouterr().err.strip()
-    assert text.startswith("hlsgen: error: ")
-    assert "\n" not in text
-    return text
 
 
 def test_import_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

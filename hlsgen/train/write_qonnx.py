@@ -1,0 +1,73 @@
+"""A quantised network as QONNX: standard operators, and Quant where its quantisers stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+from torch import Tensor, fx, nn
+
+from hlsgen.errors import OptionError, reason_of
+from hlsgen.train.onnx_nodes import Writer
+from hlsgen.train.operators import Input, Operator, Output, Size
+from hlsgen.train.quantise import Examples
+from hlsgen.train.quantised import Quantised
+from hlsgen.train.reading import read
+from hlsgen.train.tracing import trace
+from hlsgen.train.write_operator import write
+
+
+def export(network: Quantised, path: Path | str) -> None:
+    """Write `network` as QONNX: what it returns in evaluation mode, for batches of any size.
+
+    Errors: OptionError where the file cannot be written; Unsupported where float64 might round a
+    sum of products.
+    """
+    _save(_model(network.body), Path(path))
+
+
+def export_float(module: nn.Module, example: Examples, path: Path | str) -> None:
+    """Write a module that is not quantised as plain ONNX, for `hlsgen quantize`.
+
+    Errors: those of `quantise` and `export`.
+    """
+    examples = (example,) if isinstance(example, Tensor) else example
+    _save(_model(trace(module, examples)), Path(path))
+
+
+def _save(model: onnx.ModelProto, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        onnx.save(model, temporary)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OptionError(f"cannot write {path}: {reason_of(error)}") from error
+
+
+def _model(body: fx.GraphModule) -> onnx.ModelProto:
+    was_training = body.training
+    body.eval()
+    writer, modules = Writer(), dict(body.named_modules())
+    names: dict[fx.Node, str] = {}
+    for node in body.graph.nodes:
+        operator: Operator = read(node, modules)
+        match operator:
+            case Input():
+                names[node] = writer.input(node.name, node.meta["shape"])
+            case Output():
+                _outputs(writer, node, names)
+            case Size():
+                pass
+            case _:
+                sources = [names[n] for n in node.all_input_nodes if n in names]
+                names[node] = write(writer, node, operator, sources)
+    body.train(was_training)
+    return writer.model()
+
+
+def _outputs(writer: Writer, node: fx.Node, names: dict[fx.Node, str]) -> None:
+    returned: Any = node.args[0]
+    for value in returned if isinstance(returned, (tuple, list)) else (returned,):
+        writer.output(names[value], value.meta["shape"])

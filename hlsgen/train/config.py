@@ -41,8 +41,8 @@ class Config:
     Errors: OptionError for bits out of range.
     """
 
-    weights: WeightFormat = Qfx()
-    activations: ActivationFormat = Qfx()
+    weights: WeightFormat = field(default_factory=Qfx)
+    activations: ActivationFormat = field(default_factory=Qfx)
     batch_norm: int | None = None
     bias: int = 16
     output: bool = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everybody calls it
@@ -37,6 +39,7 @@ def scores_of(teacher: nn.Module, x: Tensor, batch: int = 1000) -> Tensor:
     training = teacher.training
     teacher.eval()
     with torch.no_grad():
-        found = torch.cat([teacher(part) for part in x.split(batch)])
+        parts = cast("Sequence[Tensor]", x.split(batch))
+        found = torch.cat([teacher(part) for part in parts])
     teacher.train(training)
     return found

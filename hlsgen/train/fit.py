@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everybody calls it
@@ -68,7 +69,8 @@ class Batches:
         return -(-len(self.x) // self.size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for pick in torch.randperm(len(self.x)).to(self.x.device).split(self.size):
+        order = torch.randperm(len(self.x)).to(self.x.device)
+        for pick in cast("Sequence[Tensor]", order.split(self.size)):
             yield self.x[pick], self.y[pick]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -16,7 +16,7 @@ BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 
 
 @contextmanager
-def exact_products(exact: bool) -> Iterator[None]:
+def exact_products(exact: bool) -> Generator[None]:
     """Convolutions as plain sums of products: transforms of other algorithms would round."""
     if not exact:
         yield
@@ -102,7 +102,9 @@ def affine_of(norm: BatchNorm) -> tuple[Tensor, Tensor]:
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError("batch norm without running statistics")
     a = torch.rsqrt(norm.running_var.double() + norm.eps)
-    a = a if norm.weight is None else a * norm.weight.detach().double()
+    if norm.affine:
+        a = a * norm.weight.detach().double()
     b = -norm.running_mean.double() * a
-    b = b if norm.bias is None else b + norm.bias.detach().double()
+    if norm.affine:
+        b = b + norm.bias.detach().double()
     return a.float(), b.float()

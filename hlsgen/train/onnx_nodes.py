@@ -63,13 +63,18 @@ class Writer:
             name,
             x,
             self.numbers(f"{name}.scale", scale),
-            self.constant(f"{name}.zero", np.float32(0).reshape(())),
-            self.constant(f"{name}.bits", np.float32(grid.bits).reshape(())),
+            self.constant(f"{name}.zero", np.zeros((), np.float32)),
+            self.constant(f"{name}.bits", np.array(grid.bits, np.float32)),
             domain=QONNX,
             signed=int(grid.signed),
             narrow=int(grid.narrow),
             rounding_mode="ROUND",
         )
+
+    def bipolar(self, name: str, x: str, scale: Tensor) -> str:
+        """A QONNX BipolarQuant node: scale where x >= 0, else -scale."""
+        step = self.numbers(f"{name}.scale", scale)
+        return self.node("BipolarQuant", name, x, step, domain=QONNX)
 
     def model(self) -> onnx.ModelProto:
         """The whole file."""

@@ -22,11 +22,13 @@ from hlsgen.train.operators import (
     Same,
 )
 from hlsgen.train.placing import Traced
+from hlsgen.train.precision_gate import GatedProduct
 from hlsgen.train.quantised import Quantised
+from hlsgen.train.quantisers.bipolar import Bipolar
 from hlsgen.train.quantisers.qfx import QfxQuantiser
 from hlsgen.train.quantisers.quantiser import Quantiser, Source
 from hlsgen.train.reading import read, refuse, short_name
-from hlsgen.train.tracing import trace
+from hlsgen.train.tracing import modules_of, trace
 
 Examples = Tensor | tuple[Tensor, ...]
 
@@ -65,7 +67,7 @@ class _Rewriting:
 
     def __init__(self, body: fx.GraphModule, examples: tuple[Tensor, ...], config: Config) -> None:
         self.body, self.config = body, config
-        modules = dict(body.named_modules())
+        modules = modules_of(body)
         nodes = list(body.graph.nodes)
         operators: dict[fx.Node, Operator] = {node: read(node, modules) for node in nodes}
         inputs = [node for node in nodes if isinstance(operators[node], Input)]
@@ -109,6 +111,8 @@ class _Rewriting:
         weights = config.weights.for_weights(layer.weight, source)
         has_bias = layer.bias is not None or weights.bias(layer.weight) is not None
         bias = _calibrating(_wide(config.bias)) if has_bias else None
+        if isinstance(config.weights, Bipolar) and config.weights.gated:
+            return GatedProduct(layer, weights, bias)
         return QuantisedProduct(layer, weights, bias)
 
     def _norm(self, node: fx.Node, norm: nn.Module) -> QuantisedNorm:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from hlsgen.train.quantisers.quantiser import Quantiser
+from hlsgen.train.tracing import modules_of
 
 
 class Quantised(nn.Module):
@@ -33,7 +34,7 @@ class Quantised(nn.Module):
 
     def quantisers(self) -> dict[str, Quantiser]:
         """All quantisers by name, without `body.`."""
-        named = self.body.named_modules()
+        named = modules_of(self.body).items()
         return {name: module for name, module in named if isinstance(module, Quantiser)}
 
     def penalty(self) -> Tensor | None:

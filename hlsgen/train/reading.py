@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -78,7 +78,9 @@ def read(node: fx.Node, modules: Mapping[str, nn.Module]) -> Operator:
             raise refuse(node, "a parameter of its own cannot be quantised; make it a layer's")
 
 
-def _module(node: fx.Node, module: nn.Module) -> Operator:
+def _module(  # noqa: C901 - one case a kind of module
+    node: fx.Node, module: nn.Module
+) -> Operator:
     match module:
         case QuantisedProduct() | nn.Linear() | nn.Conv1d() | nn.Conv2d():
             return Product(module)
@@ -132,9 +134,14 @@ def _fields(module: nn.Module, kind: str) -> Arguments:
     return {name: getattr(module, name, None) for name in _SIGNATURES[kind]}
 
 
+def _numbers(value: Any) -> tuple[Any, ...]:
+    """What stands in a tuple or list, or one number alone."""
+    return tuple(cast("Iterable[Any]", value)) if isinstance(value, (tuple, list)) else (value,)
+
+
 def _spatial(value: Any, rank: int) -> tuple[int, ...]:
-    parts = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
-    return cast("tuple[int, ...]", parts if len(parts) == rank else parts * rank)
+    parts = _numbers(value)
+    return parts if len(parts) == rank else parts * rank
 
 
 def _window(a: Arguments, rank: int) -> Window:
@@ -162,8 +169,7 @@ def _average_pool(node: fx.Node, a: Arguments, rank: int) -> Operator:
 
 
 def _adaptive(node: fx.Node, size: Any) -> Operator:
-    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
-    if any(s != 1 for s in cast("tuple[Any, ...]", sizes)):
+    if any(s != 1 for s in _numbers(size)):
         raise refuse(node, "adaptive pooling to more than one element; name the window instead")
     return GlobalAveragePool(True)
 
@@ -180,7 +186,7 @@ def _bound(node: fx.Node, kind: str) -> dict[str, Any]:
 def _mean(node: fx.Node, a: Arguments) -> Operator:
     rank = len(node.meta["source_shape"])
     dim = a.get("dim")
-    axes = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
+    axes = _numbers(dim)
     wanted = set(range(2, rank))
     if rank < 3 or {d % rank if isinstance(d, int) else -1 for d in axes} != wanted:
         raise refuse(node, "a mean has to be over all axes behind the channels")
@@ -285,7 +291,7 @@ _METHODS: dict[str, str] = {
 
 
 def _function(node: fx.Node) -> Operator:
-    table: Mapping[Any, str] = _METHODS if node.op == "call_method" else _FUNCTIONS
+    table: Mapping[Any, str] = {**_METHODS} if node.op == "call_method" else _FUNCTIONS
     kind = table.get(node.target)
     if kind is None:
         name = getattr(node.target, "__name__", str(node.target))

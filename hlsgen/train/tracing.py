@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import TraceError
 
 from hlsgen.errors import Loc, Unsupported
 
@@ -21,6 +23,11 @@ class _Shapes(fx.Interpreter):
         return found
 
 
+def modules_of(module: nn.Module) -> dict[str, nn.Module]:
+    """All modules in it by name."""
+    return dict(cast("Iterable[tuple[str, nn.Module]]", module.named_modules()))
+
+
 def trace(module: nn.Module, examples: tuple[Tensor, ...]) -> fx.GraphModule:
     """The graph of `module`, with the shapes that it has for `examples`.
 
@@ -29,7 +36,7 @@ def trace(module: nn.Module, examples: tuple[Tensor, ...]) -> fx.GraphModule:
     module.eval()
     try:
         body = fx.symbolic_trace(module)
-    except (fx.proxy.TraceError, TypeError) as error:
+    except (TraceError, TypeError) as error:
         raise Unsupported(
             f"its forward cannot be traced ({error}); keep decisions out of it",
             Loc(type(module).__name__),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import onnx
 from torch import Tensor, fx, nn
@@ -14,7 +13,7 @@ from hlsgen.train.operators import Input, Operator, Output, Size
 from hlsgen.train.quantise import Examples
 from hlsgen.train.quantised import Quantised
 from hlsgen.train.reading import read
-from hlsgen.train.tracing import trace
+from hlsgen.train.tracing import modules_of, trace
 from hlsgen.train.write_operator import write
 
 
@@ -49,7 +48,7 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
 def _model(body: fx.GraphModule) -> onnx.ModelProto:
     was_training = body.training
     body.eval()
-    writer, modules = Writer(), dict(body.named_modules())
+    writer, modules = Writer(), modules_of(body)
     names: dict[fx.Node, str] = {}
     for node in body.graph.nodes:
         operator: Operator = read(node, modules)
@@ -68,6 +67,5 @@ def _model(body: fx.GraphModule) -> onnx.ModelProto:
 
 
 def _outputs(writer: Writer, node: fx.Node, names: dict[fx.Node, str]) -> None:
-    returned: Any = node.args[0]
-    for value in returned if isinstance(returned, (tuple, list)) else (returned,):
+    for value in node.all_input_nodes:
         writer.output(names[value], value.meta["shape"])

@@ -58,8 +58,8 @@ class Quantiser(nn.Module):
         """What the loss grows by in training, None for nothing."""
         return None
 
-    def grid(self) -> Grid:
-        """The values as they stand, float64 on the CPU."""
+    def grid(self, weight: Tensor | None = None) -> Grid:
+        """The values as they stand, float64 on the CPU; `weight` is what is quantised, if known."""
         return Grid(self.step().detach().cpu().to(torch.float64), self.low, self.high)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
@@ -28,6 +27,7 @@ from hlsgen.train.quantisers.bipolar import Bipolar
 from hlsgen.train.quantisers.qfx import QfxQuantiser
 from hlsgen.train.quantisers.quantiser import Quantiser, Source
 from hlsgen.train.reading import read, refuse, short_name
+from hlsgen.train.straight_through import short_through
 from hlsgen.train.tracing import modules_of, trace
 
 Examples = Tensor | tuple[Tensor, ...]
@@ -40,7 +40,8 @@ def quantise(module: nn.Module, example: Examples, config: Config | None = None)
 
     Args:
         module: what `torch.fx` can trace, of layers that `hlsgen.train.reading` names.
-        example: a batch of the network's own inputs; the more typical, the better the start.
+        example: a batch of the network's own inputs, on the device of its parameters; the more
+            typical, the better the start.
         config: which quantisers; learned fixed point of 8 bits everywhere if None.
 
     Errors: Unsupported naming a layer that cannot be quantised; OptionError for a pattern of the
@@ -50,7 +51,7 @@ def quantise(module: nn.Module, example: Examples, config: Config | None = None)
     body = trace(copy.deepcopy(module), examples)
     made = _Rewriting(body, examples, Config() if config is None else config)
     made.run()
-    quantised = Quantised(body)
+    quantised = Quantised(body).to(examples[0].device)
     _calibrate(quantised, examples)
     return quantised.train(module.training)
 
@@ -76,7 +77,8 @@ class _Rewriting:
         self.operators = operators
         self.sources = {node: traced.sources(node) for node in nodes}
         self.signs = {n: traced.signed(n) for n in nodes if traced.quantised(n, config.output)}
-        config.check_names({short_name(n) for n in nodes} - {"output"})
+        layers = [n for n in nodes if isinstance(operators[n], (Product, Norm))]
+        config.check_names({short_name(n) for n in (*layers, *self.signs)})
 
     def run(self) -> None:
         """Replace layers and insert quantisers, in the order of the network."""
@@ -130,8 +132,8 @@ class _Rewriting:
         setattr(self.body.get_submodule(parent), name, module)
 
     def _same_slope(self, node: fx.Node, slope: float) -> None:
-        """The slope that the file can hold."""
-        exact = float(np.float32(slope))
+        """A slope of 12 significant bits, so that products with it stay exact."""
+        exact = float(short_through(torch.tensor(slope)))
         if node.op == "call_module":
             self._replace(node, nn.LeakyReLU(exact))
         else:

@@ -6,7 +6,6 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everybody calls it
 from torch import fx, nn
@@ -199,10 +198,6 @@ def _add(node: fx.Node, a: Arguments) -> Operator:
     return Add()
 
 
-def _slope(value: Any) -> float:
-    return float(np.float32(value))
-
-
 _CALLS: dict[str, Callable[[fx.Node], Operator]] = {
     "add": lambda n: _add(n, _bound(n, "add")),
     "cat": lambda n: Concat(int(_bound(n, "cat").get("dim", 0))),
@@ -221,7 +216,7 @@ _CALLS: dict[str, Callable[[fx.Node], Operator]] = {
     "hardswish": lambda n: Elementwise(Function.HARD_SWISH),
     "silu": lambda n: Elementwise(Function.SILU),
     "leaky_relu": lambda n: Elementwise(
-        Function.LEAKY_RELU, (_slope(_bound(n, "leaky_relu").get("negative_slope", 0.01)),)
+        Function.LEAKY_RELU, (float(_bound(n, "leaky_relu").get("negative_slope", 0.01)),)
     ),
     "hardtanh": lambda n: Elementwise(
         Function.CLIP,

@@ -8,6 +8,7 @@ import onnx
 from torch import Tensor, fx, nn
 
 from hlsgen.errors import OptionError, reason_of
+from hlsgen.train.headroom import check_headroom
 from hlsgen.train.onnx_nodes import Writer
 from hlsgen.train.operators import Input, Operator, Output, Size
 from hlsgen.train.quantise import Examples
@@ -23,7 +24,11 @@ def export(network: Quantised, path: Path | str) -> None:
     Errors: OptionError where the file cannot be written; Unsupported where float64 might round a
     sum of products.
     """
+    training = network.training
+    network.eval()
+    check_headroom(network.body)
     _save(_model(network.body), Path(path))
+    network.train(training)
 
 
 def export_float(module: nn.Module, example: Examples, path: Path | str) -> None:
@@ -46,8 +51,6 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _model(body: fx.GraphModule) -> onnx.ModelProto:
-    was_training = body.training
-    body.eval()
     writer, modules = Writer(), modules_of(body)
     names: dict[fx.Node, str] = {}
     for node in body.graph.nodes:
@@ -56,16 +59,11 @@ def _model(body: fx.GraphModule) -> onnx.ModelProto:
             case Input():
                 names[node] = writer.input(node.name, node.meta["shape"])
             case Output():
-                _outputs(writer, node, names)
+                for value in node.all_input_nodes:
+                    writer.output(names[value], value.meta["shape"])
             case Size():
                 pass
             case _:
-                sources = [names[n] for n in node.all_input_nodes if n in names]
-                names[node] = write(writer, node, operator, sources)
-    body.train(was_training)
+                before = [n for n in node.all_input_nodes if n in names]
+                names[node] = write(writer, node, operator, [names[n] for n in before])
     return writer.model()
-
-
-def _outputs(writer: Writer, node: fx.Node, names: dict[fx.Node, str]) -> None:
-    for value in node.all_input_nodes:
-        writer.output(names[value], value.meta["shape"])

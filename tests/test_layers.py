@@ -18,6 +18,7 @@ LEVEL = {
     "keras": 2,
     "ops": 3,
     "schedule": 2,
+    "train": 2,
     "expr": 4,
     "frontends": 5,
     "passes": 5,

@@ -106,6 +106,19 @@ def _arithmetic(values: list[str] | None) -> dict[str, Any]:
     return found
 
 
+def precisions(values: list[str] | None) -> tuple[tuple[str, Any], ...]:
+    """What single places have of their own, the last word on each."""
+    from hlsgen.quantise.scheme import parse_precision
+
+    found: dict[str, Any] = {}
+    for value in values or []:
+        name, _, spelled = value.rpartition("=")
+        if not name:
+            raise OptionError(f"--layer {value}: needed is NAME=W4A6")
+        found[name] = parse_precision(spelled)
+    return tuple(found.items())
+
+
 def _allowed(codes: int) -> int:
     if codes < 0:
         raise OptionError(f"--approximate must not be negative, got {codes}")

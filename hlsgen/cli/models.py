@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hlsgen.cli.given import precisions
 from hlsgen.cli.output import print_json, write_bytes
 from hlsgen.cli.parameters import (
     ActivationBits,
@@ -14,6 +15,7 @@ from hlsgen.cli.parameters import (
     KerasModel,
     KerasWeights,
     Labels,
+    LayerBits,
     OnnxFile,
     Percentile,
     QuantisedFile,
@@ -37,6 +39,7 @@ def quantize(
     labels: Labels = None,
     weights: WeightBits = 8,
     activations: ActivationBits = 8,
+    layer: LayerBits = None,
     ranges: RangesBy = "mse",
     percentile: Percentile = 99.99,
     rounding: RoundingBy = "gptq",
@@ -53,7 +56,7 @@ def quantize(
 
     scheme = Scheme(
         weights, activations, Ranges(ranges), percentile, Rounding(rounding), ScaleKind(scales),
-        Equalise(equalise), bias_correction, calibrate,
+        Equalise(equalise), bias_correction, calibrate, precisions(layer),
     )  # fmt: skip
     with progress(show=not json_) as observe:
         result = convert(model, data, test, labels, output, scheme, observe)

@@ -183,6 +183,15 @@ Labels = Annotated[
 ]
 WeightBits = Annotated[int, _option("Bits of a weight, 2 to 8; one scale an output channel.")]
 ActivationBits = Annotated[int, _option("Bits of an activation, 2 to 8 or 16; one scale a tensor.")]
+LayerBits = Annotated[
+    list[str] | None,
+    _option(
+        "What one place has of its own, by its name in the table of errors: NAME=W4A6, bits of its "
+        "weights and of the values that it makes; po2, khot or free behind for its scales.",
+        "--layer",
+        flag=True,
+    ),
+]
 RangesBy = Annotated[
     Literal["minmax", "percentile", "mse"],
     _option("How much of an activation's values its codes cover; mse takes the least error."),

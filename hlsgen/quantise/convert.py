@@ -61,7 +61,7 @@ def convert(
     judges = samples if test is None else load_samples(test, file.inputs, labels)
     feeds = samples.spread(scheme.samples)
     graph = fold_affine(prepare(file, feeds))
-    check(graph)
+    check(graph, scheme)
     wanted = float_outputs(graph, judges)
     observe("equalising", 0.0)
     graph = equalised(graph, feeds, scheme.equalise)

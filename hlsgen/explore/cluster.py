@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from asyncio import CancelledError
 from typing import Any
 
 import hlsgen
@@ -64,10 +65,13 @@ class Cluster:
             )
 
     def submit(self, job: Job, done: Done) -> None:
-        with self._lock:
+        try:
             if self._shared.status != "finished":  # the workers that held it are gone
                 self._shared = self._client.scatter(self._task, broadcast=True)
             future = self._client.submit(run_job, self._shared, job, pure=False)
+        except (OSError, TimeoutError) as error:  # CommClosedError is one
+            raise self._gone() from error
+        with self._lock:
             self._pending.add(future)
 
         def back(future: Any) -> None:
@@ -79,7 +83,10 @@ class Cluster:
 
     def _result(self, future: Any) -> Result:
         if future.status == "finished":
-            return future.result()
+            try:
+                return future.result()
+            except (Exception, CancelledError) as error:  # its worker died before it was fetched
+                return Lost(f"Dask lost its result: {error}")
         if future.status != "error":
             return Lost(f"Dask says {future.status}")
         error = future.exception()
@@ -89,10 +96,13 @@ class Cluster:
 
     def check(self) -> None:
         if self._client.status != "running":
-            raise HlsgenError(
-                f"the Dask scheduler at {self.address} went away; all outcomes so far are in the "
-                "study: start a scheduler and the same command again"
-            )
+            raise self._gone()
+
+    def _gone(self) -> HlsgenError:
+        return HlsgenError(
+            f"the Dask scheduler at {self.address} went away; all outcomes so far are in the "
+            "study: start a scheduler and the same command again"
+        )
 
     def close(self) -> None:
         self._client.close()

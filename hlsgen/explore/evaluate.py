@@ -90,7 +90,7 @@ def run_job(task: Task, job: Job) -> Outcome:
             case Candidate():
                 found = _evaluated(task, job)
             case Probe(model):
-                found = (None, None, 0.0, design_luts(_lowered(model), task.arithmetic))
+                found = (None, None, 0.0, design_luts(lowered(model), task.arithmetic))
         return Outcome(*found, _seconds() - started, worker)
     except HlsgenError as error:
         taken = _seconds() - started
@@ -114,14 +114,14 @@ def _silent(stage: str, share: float) -> None:
 
 
 def _evaluated(task: Task, candidate: Candidate) -> tuple[float | None, float | None, float, float]:
-    network = _lowered(candidate_model(task, candidate))
+    network = lowered(candidate_model(task, candidate))
     got = network_outputs(network, task.judges.feeds)
     found = judged(task.wanted, got, task.judges.labels)
     cost = design_luts(network, task.arithmetic)
     return found.accuracy, found.agreement, found.sqnr_db, cost
 
 
-def _lowered(model: bytes) -> Network:
+def lowered(model: bytes) -> Network:
     """Errors: as of reading and lowering a file."""
     with tempfile.TemporaryDirectory(prefix="hlsgen-explore-") as folder:
         path = Path(folder) / "candidate.onnx"
@@ -143,7 +143,7 @@ def settle(model: bytes) -> tuple[float, Mapping[str, Arithmetic]]:
 
     Requantisers are adders and shifts. Layers go by their ONNX nodes.
     """
-    network = _lowered(model)
+    network = lowered(model)
     graph = network.graph
     found = settled(graph, {"": Arithmetic.AUTO})
     names = {node.output: node.loc.name for node in graph.nodes}

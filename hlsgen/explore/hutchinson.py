@@ -73,7 +73,7 @@ def _loss(torch: Any, y: Any) -> Any:
     if sum(n > 1 for n in y.shape) != 1:
         return 0.5 * ((y - y.detach()) ** 2).sum() / (y.detach() ** 2).sum()
     scores = y.reshape(1, -1)
-    total = float(scores.sum())
+    total = float(scores.detach().sum())
     is_probability = bool((scores >= 0).all()) and abs(total - 1) < 1e-3
     logs = torch.log(scores.clamp_min(1e-12)) if is_probability else scores.log_softmax(1)
     return -(logs.exp().detach() * logs).sum()

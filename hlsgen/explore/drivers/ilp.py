@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import overload
+
 import numpy as np
 
 from hlsgen.explore.drivers.driver import Drive, Search
@@ -17,13 +20,32 @@ _SPREAD = 6
 def ilp(search: Search) -> Drive:
     """The optima under limits between the cheapest whole and the one of least damage."""
     for prediction in search.predictions.values():
-        yield from along(search, _optima(prediction), _SPREAD)
+        yield from along(search, _Optima(prediction), _SPREAD)
 
 
-def _optima(prediction: Prediction) -> list[Candidate]:
-    choices = prediction.choices
-    cheapest, finest = choices.cheapest(LUT), least_damage(choices, {})
-    assert finest is not None
-    low, high = (choices.total(p, LUT) for p in (cheapest, finest))
-    found = [least_damage(choices, {LUT: limit}) for limit in np.geomspace(low, high, _LIMITS)]
-    return list(dict.fromkeys(prediction.candidate(p) for p in found if p is not None))
+class _Optima(Sequence[Candidate]):
+    """One a limit, solved when it is asked for."""
+
+    def __init__(self, prediction: Prediction) -> None:
+        self.prediction = prediction
+        choices = prediction.choices
+        self.cheapest = choices.cheapest(LUT)
+        finest = least_damage(choices, {})
+        ends = (choices.total(p, LUT) for p in (self.cheapest, finest or self.cheapest))
+        self.limits = np.geomspace(*ends, _LIMITS)
+
+    def __len__(self) -> int:
+        return _LIMITS
+
+    @overload
+    def __getitem__(self, index: int) -> Candidate: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Candidate]: ...
+
+    def __getitem__(self, index: int | slice) -> Candidate | list[Candidate]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        limit = float(self.limits[index])
+        found = least_damage(self.prediction.choices, {LUT: limit})
+        return self.prediction.candidate(found or self.cheapest)

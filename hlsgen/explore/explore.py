@@ -96,7 +96,7 @@ def explore(files: Files, scheme: Scheme, options: Options, observe: Observe) ->
     finally:
         study.close()
     known = older | runner.known
-    chosen = _chosen(known, goal)
+    chosen = _chosen({c: o for c, o in known.items() if task.space.holds(c)}, goal)
     observe("arithmetic of the chosen design", 0.0)
     model = candidate_model(task, chosen)
     luts, arithmetic = _settled(task, model, known[chosen], options)
@@ -230,6 +230,8 @@ def _check_budget(task: Task, runner: Runner, goal: Goal) -> None:
 
 def _chosen(known: Mapping[Candidate, Outcome], goal: Goal) -> Candidate:
     """Errors: OptionError where none meets the goal, with the nearest."""
+    if not known:
+        raise OptionError("no candidate was evaluated: allow more --minutes or --candidates")
     best = min(known, key=lambda c: goal.rank(known[c]))
     outcome = known[best]
     if goal.accepts(outcome):

@@ -33,7 +33,7 @@ class Candidate:
         w, a = (".".join(map(str, bits)) for bits in (self.weights, self.activations))
         return f"W{w}A{a} {spelled}"
 
-    def lowered(self, at: int, bits: int) -> Candidate:
+    def with_bits(self, at: int, bits: int) -> Candidate:
         """Another number of bits for one layer's weights or, counted on, for one group."""
         count = len(self.weights)
         if at < count:

@@ -32,9 +32,9 @@ def _ladder(prediction: Prediction) -> list[Candidate]:
         start = now
 
         def damage(step: tuple[int, int], start: Candidate = start) -> float:
-            return prediction.damage(start.lowered(*step))
+            return prediction.damage(start.with_bits(*step))
 
         for at, bits in sorted(steps, key=damage):
-            now = now.lowered(at, bits)
+            now = now.with_bits(at, bits)
             path.append(now)
     return path

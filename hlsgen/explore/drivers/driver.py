@@ -31,6 +31,6 @@ class Search:
     trials: int
 
     def best(self) -> Candidate | None:
-        """The best that is accepted; None where nothing is."""
-        found = [c for c, o in self.known.items() if self.goal.accepts(o)]
+        """The best of the space that is accepted; None where nothing is."""
+        found = [c for c, o in self.known.items() if self.goal.accepts(o) and self.space.holds(c)]
         return min(found, key=lambda c: self.goal.rank(self.known[c]), default=None)

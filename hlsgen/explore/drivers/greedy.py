@@ -35,7 +35,7 @@ def lowered(prediction: Prediction, candidate: Candidate) -> list[Candidate]:
         widths = prediction.space.widths(at)
         place = widths.index(bits) if bits in widths else 0
         if place:
-            found.append(candidate.lowered(at, widths[place - 1]))
+            found.append(candidate.with_bits(at, widths[place - 1]))
     return found
 
 

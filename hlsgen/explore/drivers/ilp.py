@@ -32,7 +32,7 @@ class _Optima(Sequence[Candidate]):
         self.cheapest = choices.cheapest(LUT)
         finest = least_damage(choices, {})
         ends = (choices.total(p, LUT) for p in (self.cheapest, finest or self.cheapest))
-        self.limits = np.geomspace(*ends, _LIMITS)
+        self.limits: list[float] = np.geomspace(*ends, _LIMITS).tolist()
 
     def __len__(self) -> int:
         return _LIMITS
@@ -46,6 +46,6 @@ class _Optima(Sequence[Candidate]):
     def __getitem__(self, index: int | slice) -> Candidate | list[Candidate]:
         if isinstance(index, slice):
             return [self[k] for k in range(*index.indices(len(self)))]
-        limit = float(self.limits[index])
+        limit = self.limits[index]
         found = least_damage(self.prediction.choices, {LUT: limit})
         return self.prediction.candidate(found or self.cheapest)

@@ -1,25 +1,32 @@
-"""From the best so far downhill: single steps, each evaluated, the good ones taken together."""
+"""From the best so far downhill by single steps; and from those that just missed, one step up."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
 from hlsgen.explore.drivers.driver import Drive, Search
 from hlsgen.explore.drivers.greedy import lowered, price
+from hlsgen.explore.goal import Objective
 from hlsgen.explore.prediction import Prediction
 from hlsgen.explore.space import Candidate
 from hlsgen.quantise.scheme import Scales
 
 _AT_ONCE = 4
 _TRIED = 24  # steps away from one candidate before it is left as it is
+_MISSED = 4  # cheaper candidates that lose a little too much, to be mended
 
 
 def refine(search: Search) -> Drive:
     """Steps of one width down, or of one layer's scales, by predicted damage a LUT, four at a time.
 
     Accepted steps are taken together if together they are accepted, else the best one of them.
+    First of all, candidates that would be better than the best but just miss the goal are given one
+    width more in the four places where that promises most: accuracy is not monotone in bits.
     """
+    for missed in _missed(search):
+        yield _raised(search, missed)
     now = search.best()
     while now is not None:
         after: Candidate | None = None
@@ -34,6 +41,29 @@ def refine(search: Search) -> Drive:
                 after = search.best()
                 break
         now = after
+
+
+def _missed(search: Search) -> list[Candidate]:
+    """Cheaper than the best accepted, the least loss first; within a budget there are none."""
+    if search.goal.objective is not Objective.LUTS:
+        return []
+    known, goal = search.known, search.goal
+    best = search.best()
+    most = min(goal.budget, math.inf if best is None else known[best].luts)
+    cheap = [c for c, o in known.items() if not o.error and o.luts < most and c != best]
+    found = [c for c in cheap if search.space.holds(c)]
+    return sorted(found, key=lambda c: goal.shortfall(known[c]))[:_MISSED]
+
+
+def _raised(search: Search, missed: Candidate) -> list[Candidate]:
+    """The steps up that undo the most predicted damage a LUT."""
+    prediction = _prediction(search, missed)
+    found: list[Candidate] = []
+    for at, bits in enumerate(missed.bits):
+        wider = [w for w in search.space.widths(at) if w > bits]
+        if wider:
+            found.append(missed.with_bits(at, wider[0]))
+    return sorted(found, key=lambda c: -price(prediction, c, missed))[:_AT_ONCE]
 
 
 def _better(search: Search, after: Candidate, before: Candidate) -> bool:
@@ -65,7 +95,7 @@ def _together(start: Candidate, steps: list[Candidate]) -> Candidate:
     now = start
     for step in steps:
         for at, (before, after) in enumerate(zip(start.bits, step.bits, strict=True)):
-            now = now if before == after else now.lowered(at, after)
+            now = now if before == after else now.with_bits(at, after)
         kinds: list[Scales] = []
         for own, before, after in zip(now.scales, start.scales, step.scales, strict=True):
             kinds.append(own if before is after else after)

@@ -25,6 +25,7 @@ LEVEL = {
     "sim": 5,
     "emit": 6,
     "quantise": 6,
+    "explore": 7,
     "build": 7,
     "reload": 8,
     "report": 8,

@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError
 import hlsgen
 from hlsgen.cli.config import with_config
 from hlsgen.cli.given import build_options, check_latency, engine_of, listed, opened, split_inputs
-from hlsgen.cli.models import import_, quantize
+from hlsgen.cli.models import explore, import_, quantize
 from hlsgen.cli.output import notes, print_json, say, write_bytes, write_text
 from hlsgen.cli.parameters import (
     Approximate,
@@ -72,6 +72,7 @@ app = App(
 
 
 app.command(quantize)
+app.command(explore)
 app.command(import_, name="import")
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hlsgen.errors import OptionError, ToolMissing
 
 if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
     from hlsgen.build.project import BuildOptions, Project
+    from hlsgen.explore.options import Options
+
+Kind = TypeVar("Kind", bound=StrEnum)
 
 
 def build_options(
@@ -104,6 +108,55 @@ def _arithmetic(values: list[str] | None) -> dict[str, Any]:
             raise OptionError(f"--arithmetic {value}: needed is {kinds}, or LAYER= in front of one")
         found[name] = Arithmetic(kind)
     return found
+
+
+def precisions(values: list[str] | None) -> tuple[tuple[str, Any], ...]:
+    """What single places have of their own, the last word on each."""
+    from hlsgen.quantise.scheme import parse_precision
+
+    found: dict[str, Any] = {}
+    for value in values or []:
+        name, _, spelled = value.rpartition("=")
+        if not name:
+            raise OptionError(f"--layer {value}: needed is NAME=W4A6")
+        found[name] = parse_precision(spelled)
+    return tuple(found.items())
+
+
+def explore_options(
+    board: str, objective: str, max_loss: float, min_sqnr: float, budget: str, weights: str,
+    activations: str, scales: str, arithmetic: str, driver: str, sensitivity: str,
+    candidates: int | None, minutes: float | None, jobs: int, executor: str, study: Path | None,
+    seed: int,
+) -> Options:  # fmt: skip
+    """The options of a search, checked."""
+    from hlsgen.emit.arithmetic import Arithmetic
+    from hlsgen.explore.drivers import Driver
+    from hlsgen.explore.goal import Objective
+    from hlsgen.explore.options import Options
+    from hlsgen.explore.sensitivity import Sensitivity
+    from hlsgen.quantise.scheme import Scales
+
+    return Options(
+        board, Objective(objective), max_loss, min_sqnr, budget, _widths("--weights", weights),
+        _widths("--activations", activations),
+        tuple(_one_of("--scales", Scales, name) for name in listed(scales)),
+        _one_of("--arithmetic", Arithmetic, arithmetic),
+        tuple(_one_of("--driver", Driver, name) for name in listed(driver)),
+        Sensitivity(sensitivity), candidates, minutes, jobs, executor, study, seed,
+    )  # fmt: skip
+
+
+def _widths(option: str, text: str) -> tuple[int, ...]:
+    if not all(part.isdigit() for part in listed(text)):
+        raise OptionError(f"{option} {text}: needed are numbers of bits, such as 3,4,6")
+    return tuple(map(int, listed(text)))
+
+
+def _one_of(option: str, kinds: type[Kind], name: str) -> Kind:
+    if name not in list(kinds):
+        raise OptionError(f"{option} {name}: needed is one of {', '.join(kinds)}")
+    return kinds(name)
 
 
 def _allowed(codes: int) -> int:

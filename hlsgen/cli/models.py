@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from hlsgen.cli.given import explore_options, precisions
 from hlsgen.cli.output import print_json, write_bytes
 from hlsgen.cli.parameters import (
     ActivationBits,
+    ActivationWidths,
     BiasCorrection,
+    BoardName,
+    Budget,
     Calibrate,
     Data,
+    Drivers,
     EqualiseBy,
+    ExecutorAt,
     FloatModel,
+    Jobs,
     Json,
+    JudgeData,
     KerasModel,
     KerasWeights,
     Labels,
+    LayerBits,
+    MaxLoss,
+    MinSqnr,
+    Minutes,
+    MostCandidates,
+    ObjectiveBy,
     OnnxFile,
     Percentile,
     QuantisedFile,
     RangesBy,
     RoundingBy,
+    ScaleKinds,
     ScalesBy,
+    SearchedArithmetic,
+    SensitivityBy,
+    StudyFile,
     TestData,
     WeightBits,
+    WeightWidths,
 )
 from hlsgen.cli.progress import progress
 from hlsgen.errors import OptionError
@@ -37,6 +56,7 @@ def quantize(
     labels: Labels = None,
     weights: WeightBits = 8,
     activations: ActivationBits = 8,
+    layer: LayerBits = None,
     ranges: RangesBy = "mse",
     percentile: Percentile = 99.99,
     rounding: RoundingBy = "gptq",
@@ -53,7 +73,7 @@ def quantize(
 
     scheme = Scheme(
         weights, activations, Ranges(ranges), percentile, Rounding(rounding), ScaleKind(scales),
-        Equalise(equalise), bias_correction, calibrate,
+        Equalise(equalise), bias_correction, calibrate, precisions(layer),
     )  # fmt: skip
     with progress(show=not json_) as observe:
         result = convert(model, data, test, labels, output, scheme, observe)
@@ -63,6 +83,61 @@ def quantize(
         from hlsgen.report.quantised import show
 
         show(result, model)
+    return 0
+
+
+def explore(
+    model: FloatModel,
+    /,
+    *,
+    data: Data,
+    output: QuantisedFile,
+    test: JudgeData = None,
+    labels: Labels = None,
+    board: BoardName = "ultra96v2",
+    objective: ObjectiveBy = "luts",
+    max_loss: MaxLoss = 0.5,
+    min_sqnr: MinSqnr = 30.0,
+    budget: Budget = "",
+    weights: WeightWidths = "2,3,4,5,6,8",
+    activations: ActivationWidths = "3,4,5,6,8",
+    scales: ScaleKinds = "free",
+    arithmetic: SearchedArithmetic = "auto",
+    driver: Drivers = "ilp,refine",
+    sensitivity: SensitivityBy = "measured",
+    candidates: MostCandidates = None,
+    minutes: Minutes = None,
+    jobs: Jobs = 0,
+    executor: ExecutorAt = "local",
+    study: StudyFile = None,
+    ranges: RangesBy = "mse",
+    rounding: RoundingBy = "gptq",
+    equalise: EqualiseBy = "none",
+    calibrate: Calibrate = 256,
+    seed: int = 0,
+    json_: Json = False,
+) -> int:
+    """Find the bits of every layer: the fewest LUTs at an accuracy, or the best within LUTs."""
+    from hlsgen.explore.explore import Files
+    from hlsgen.explore.explore import explore as run
+    from hlsgen.quantise.scheme import Equalise, Ranges, Rounding, Scheme
+    from hlsgen.report.explored import explored_json, show, written
+
+    options = explore_options(
+        board, objective, max_loss, min_sqnr, budget, weights, activations, scales, arithmetic,
+        driver, sensitivity, candidates, minutes, jobs, executor, study, seed,
+    )  # fmt: skip
+    scheme = Scheme(
+        ranges=Ranges(ranges), rounding=Rounding(rounding), equalise=Equalise(equalise),
+        samples=calibrate,
+    )  # fmt: skip
+    with progress(show=not json_) as observe:
+        result = run(Files(model, data, test, labels, output), scheme, options, observe)
+    files = written(result)
+    if json_:
+        print_json(explored_json(result, files))
+    else:
+        show(result, files)
     return 0
 
 

@@ -183,6 +183,15 @@ Labels = Annotated[
 ]
 WeightBits = Annotated[int, _option("Bits of a weight, 2 to 8; one scale an output channel.")]
 ActivationBits = Annotated[int, _option("Bits of an activation, 2 to 8 or 16; one scale a tensor.")]
+LayerBits = Annotated[
+    list[str] | None,
+    _option(
+        "What one place has of its own, by its name in the table of errors: NAME=W4A6, bits of its "
+        "weights and of the values that it makes; po2, khot or free behind for its scales.",
+        "--layer",
+        flag=True,
+    ),
+]
 RangesBy = Annotated[
     Literal["minmax", "percentile", "mse"],
     _option("How much of an activation's values its codes cover; mse takes the least error."),
@@ -212,3 +221,64 @@ BiasCorrection = Annotated[
     bool, Parameter(help="Move biases so that the mean of every output stays.")
 ]
 Calibrate = Annotated[int, _option("At most so many samples calibrate, evenly spaced over all.")]
+
+JudgeData = Annotated[
+    Path | None,
+    _option("T.npz that candidates are judged on; the calibration data by default."),
+]
+ObjectiveBy = Annotated[
+    Literal["luts", "accuracy"],
+    _option("luts: the fewest LUTs that lose at most --max-loss; accuracy: the best in --budget."),
+]
+MaxLoss = Annotated[
+    float,
+    _option(
+        "Points of accuracy (without labels: of agreement) that may be lost against float.",
+    ),
+]
+MinSqnr = Annotated[
+    float, _option("Where outputs are no scores: the least signal over error that will do, in dB.")
+]
+Budget = Annotated[
+    str,
+    _option(
+        "The most LUTs: a number, or a share of the uniform 8-bit design such as 50%; for "
+        "--objective accuracy those of the board by default."
+    ),
+]
+WeightWidths = Annotated[str, _option("Bits that weights may have, separated by commas.")]
+ActivationWidths = Annotated[str, _option("Bits that activations may have, separated by commas.")]
+ScaleKinds = Annotated[
+    str, _option("Kinds of scales to try, separated by commas: free, po2, khot (as of quantize).")
+]
+SearchedArithmetic = Annotated[
+    str,
+    _option(
+        "How products are counted: auto counts adder graphs and settles each layer of the chosen "
+        "design by the cost model; or tool, lut, table ... for all."
+    ),
+]
+Drivers = Annotated[
+    str,
+    _option(
+        "Who proposes candidates, one after the other: ilp, pareto, greedy, bisection, evolution "
+        "(needs hlsgen[search]), refine."
+    ),
+]
+SensitivityBy = Annotated[
+    Literal["measured", "gauss-newton", "hutchinson"],
+    _option(
+        "What rounding a layer does: measured alone; from second moments; or from the Hessian's "
+        "trace (needs torch)."
+    ),
+]
+MostCandidates = Annotated[int | None, _option("At most so many candidates are evaluated anew.")]
+Minutes = Annotated[float | None, _option("No evaluation starts after so many minutes.")]
+Jobs = Annotated[int, _option("Processes on this machine; one a core by default.")]
+ExecutorAt = Annotated[
+    str, _option("local, or dask://HOST:PORT of a scheduler (needs hlsgen[search]).")
+]
+StudyFile = Annotated[
+    Path | None,
+    _option("The file that keeps every outcome and goes on from there; OUT.study by default."),
+]

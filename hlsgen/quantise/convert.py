@@ -61,12 +61,12 @@ def convert(
     judges = samples if test is None else load_samples(test, file.inputs, labels)
     feeds = samples.spread(scheme.samples)
     graph = fold_affine(prepare(file, feeds))
-    check(graph)
+    check(graph, scheme)
     wanted = float_outputs(graph, judges)
     observe("equalising", 0.0)
     graph = equalised(graph, feeds, scheme.equalise)
     made = quantise(graph, feeds, scheme, observe)
-    _write(output, qdq_model(graph, made).SerializeToString())
+    write(output, qdq_model(graph, made).SerializeToString())
     observe("judging", 0.0)
     got = integer_outputs(output, judges.feeds)
     rows = where(graph, made, samples.spread(min(_SHOWN, scheme.samples)), observe)
@@ -81,7 +81,8 @@ def convert(
     )
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
+    """Whole or not at all. Errors: OptionError where it cannot be written."""
     temporary = path.with_name(f".{path.name}.part")
     try:
         temporary.write_bytes(content)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.errors import OptionError
+from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
 from hlsgen.passes.lower import lower
 from hlsgen.quantise.data import Samples
@@ -63,7 +64,11 @@ def float_outputs(graph: FloatGraph, samples: Samples) -> dict[str, Array]:
 
 def integer_outputs(path: Path, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """What a quantised file means, exactly: its integers, through the lowered network."""
-    network = lower(read_model(path))
+    return network_outputs(lower(read_model(path)), feeds)
+
+
+def network_outputs(network: Network, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """What a lowered network computes of float inputs, exactly."""
     engine, _ = fastest(network.graph)
     exact = {name: x.astype(np.float64) for name, x in feeds.items()}
     return output_values(network, dict(engine(input_codes(network, exact))))

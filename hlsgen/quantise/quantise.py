@@ -13,6 +13,7 @@ from hlsgen.quantise.graph import FloatGraph, Step, float_model
 from hlsgen.quantise.insert import qdq_model
 from hlsgen.quantise.layer import quantise_layer
 from hlsgen.quantise.moments import moments
+from hlsgen.quantise.places import check_places, places
 from hlsgen.quantise.ranges import activation, histogram_of, histograms, on_a_grid
 from hlsgen.quantise.roles import Roles
 from hlsgen.quantise.runtime import values
@@ -29,7 +30,7 @@ def quantise(
 
     Errors: those of `check`.
     """
-    check(graph)
+    check(graph, scheme)
     activations = find_activations(graph, feeds, scheme, observe)
     made = Quantisation(scheme, activations, {})
     roles = Roles(graph)
@@ -42,20 +43,22 @@ def quantise(
         found = moments(step, kernel, _inputs(graph, step, made, feeds))
         weights: dict[str, Weights] = {
             **made.weights,
-            step.output: quantise_layer(graph, step, unit, behind, found, scheme),
+            step.output: quantise_layer(graph, step, unit, behind, found, scheme.at(step.loc.name)),
         }
         made = replace(made, weights=weights)
     return made
 
 
-def check(graph: FloatGraph) -> None:
-    """Whether the graph can be quantised.
+def check(graph: FloatGraph, scheme: Scheme) -> None:
+    """Whether the graph can be quantised so.
 
-    Errors: Unsupported where it has no layer, or an operator without integers.
+    Errors: Unsupported where it has no layer, or an operator without integers; OptionError where
+    the scheme names what is not there.
     """
     if not graph.layers:
         raise Unsupported("no Conv, Gemm or MatMul with weights to quantise", Loc(graph.file))
     Roles(graph).quantised()
+    check_places(graph, scheme)
 
 
 def find_activations(
@@ -74,12 +77,14 @@ def find_activations(
     except ModelError as error:
         raise error.at(Loc(graph.file)) from error
     result: dict[str, Activation] = {}
+    place = {p.value: p.name for p in places(graph)}
     for name in names:
+        own = scheme.at(place[name])
         if name in graph.inputs:
-            grid = on_a_grid(feeds[name], scheme)
-            result[name] = grid or activation(histogram_of(feeds[name]), scheme)
+            grid = on_a_grid(feeds[name], own)
+            result[name] = grid or activation(histogram_of(feeds[name]), own)
         else:
-            result[name] = activation(found[name], scheme)
+            result[name] = activation(found[name], own)
     return result
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -50,9 +51,43 @@ class Equalise(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Precision:
+    """What one place has of its own; None is as the rest of the network.
+
+    The activation is the one that the place makes. `str` spells it as --layer does: W4A6po2.
+    """
+
+    weights: int | None = None
+    activations: int | None = None
+    scales: Scales | None = None
+
+    def __str__(self) -> str:
+        w = "" if self.weights is None else f"W{self.weights}"
+        a = "" if self.activations is None else f"A{self.activations}"
+        return f"{w}{a}{self.scales or ''}"
+
+
+def parse_precision(text: str) -> Precision:
+    """Errors: OptionError for anything but W4, A6, a kind of scale, or these in a row."""
+    kinds = "|".join(Scales)
+    found = re.fullmatch(rf"(?:W(\d+))?(?:A(\d+))?({kinds})?", text, re.IGNORECASE)
+    if not text or found is None:
+        raise OptionError(
+            f"--layer ...={text}: needed is W4A6, one of the two, or either with {kinds} behind it"
+        )
+    w, a, kind = found.groups()
+    return Precision(
+        None if w is None else int(w),
+        None if a is None else int(a),
+        None if kind is None else Scales(kind.lower()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Scheme:
     """The options of `hlsgen quantize`; `samples` is how many calibrate.
 
+    `layers` has what single places have of their own, by the name of the node or network input.
     Errors: OptionError for bits out of range.
     """
 
@@ -65,6 +100,7 @@ class Scheme:
     equalise: Equalise = Equalise.NONE
     bias_correction: bool = True
     samples: int = 256
+    layers: tuple[tuple[str, Precision], ...] = ()
 
     def __post_init__(self) -> None:
         if not 2 <= self.weights <= 8:
@@ -75,6 +111,24 @@ class Scheme:
             raise OptionError(f"--percentile must be above 50, 100 at most, got {self.percentile}")
         if self.samples < 1:
             raise OptionError(f"--calibrate must be 1 sample or more, got {self.samples}")
+        for name, _ in self.layers:
+            try:
+                self.at(name)
+            except OptionError as error:
+                raise OptionError(f"--layer {name}: {error.message}") from error
+
+    def at(self, name: str) -> Scheme:
+        """The scheme of one place, as if all the network had it."""
+        own = dict(self.layers).get(name)
+        if own is None:
+            return replace(self, layers=()) if self.layers else self
+        return replace(
+            self,
+            weights=self.weights if own.weights is None else own.weights,
+            activations=self.activations if own.activations is None else own.activations,
+            scales=own.scales or self.scales,
+            layers=(),
+        )
 
     @property
     def most(self) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hlsgen.quantise.graph import FloatGraph, Step, float_model
 from hlsgen.quantise.insert import qdq_model
 from hlsgen.quantise.judge import sqnr_db
+from hlsgen.quantise.places import places
 from hlsgen.quantise.quantise import Progress
 from hlsgen.quantise.roles import Roles
 from hlsgen.quantise.runtime import stacked
@@ -42,40 +43,30 @@ def where(
 ) -> tuple[Row, ...]:
     """One row a place, in order of evaluation, from a few samples."""
     roles = Roles(graph)
-    places = _places(graph, roles, made)
-    names = list(dict.fromkeys((*(value for value, _ in places), graph.outputs[0])))
+    found = places(graph)
+    names = list(dict.fromkeys((*(place.value for place in found), graph.outputs[0])))
     inner = [name for name in names if name not in graph.outputs and name not in graph.inputs]
     exact = stacked(float_model(graph, inner), [*inner, *graph.outputs], feeds) | dict(feeds)
     whole = _computed(graph, made, names, feeds)
     rows: list[Row] = []
-    for index, (value, layer) in enumerate(places):
-        observe("error by layer", index / len(places))
-        found = _computed(graph, _only(made, roles, value, layer), names, feeds)
+    for index, place in enumerate(found):
+        observe("error by layer", index / len(found))
+        value, own = place.value, made.scheme.at(place.name)
+        alone = _computed(graph, _only(made, roles, value, place.layer), names, feeds)
         first = graph.outputs[0]
-        step = layer or roles.makers.get(value)
+        step = place.layer or place.step
         rows.append(
             Row(
-                step.loc.name if step else value,
+                place.name,
                 step.op if step else "input",
-                made.scheme.weights if layer else 0,
-                made.scheme.activations if value in made.activations else 0,
-                sqnr_db(exact[value], found[value]),
+                own.weights if place.layer else 0,
+                own.activations if value in made.activations else 0,
+                sqnr_db(exact[value], alone[value]),
                 sqnr_db(exact[value], whole[value]),
-                sqnr_db(exact[first], found[first]),
+                sqnr_db(exact[first], alone[first]),
             )
         )
     return tuple(rows)
-
-
-def _places(graph: FloatGraph, roles: Roles, made: Quantisation) -> list[tuple[str, Step | None]]:
-    """Values that are rounded, and the layer that makes them, if one does."""
-    by_value: dict[str, Step | None] = dict.fromkeys(graph.inputs)
-    owner = {(roles.quantiser_behind(s.output) or s.output): s for s in graph.layers}
-    for step in graph.steps:
-        for name in step.outputs:
-            if name in owner or name in made.activations:
-                by_value[name] = owner.get(name)
-    return list(by_value.items())
 
 
 def _only(made: Quantisation, roles: Roles, value: str, layer: Step | None) -> Quantisation:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from hlsgen.quantise.convert import Quantised
 from hlsgen.quantise.judge import Judgement
+from hlsgen.quantise.scheme import Scheme
 from hlsgen.quantise.where import Row
 from hlsgen.report.console import console
 
@@ -17,12 +18,17 @@ def show(result: Quantised, model: Path) -> None:
     scheme = result.scheme
     console.print(
         f"[bold]{result.output}[/]: {model.name} with {result.layers} layers at "
-        f"W{scheme.weights}A{scheme.activations}, calibrated on {result.calibrated} samples, "
-        f"in {result.seconds:.1f} s"
+        f"W{scheme.weights}A{scheme.activations}{_own(scheme)}, calibrated on "
+        f"{result.calibrated} samples, in {result.seconds:.1f} s"
     )
     console.print(f"  {_verdict(result.judgement)}", markup=False)
     console.print(_table(result.rows))
     console.print(f"next: hlsgen build {result.output} -o {result.output.stem}", markup=False)
+
+
+def _own(scheme: Scheme) -> str:
+    count = len(scheme.layers)
+    return f" but for {count} place{'s' if count > 1 else ''}" if count else ""
 
 
 def _verdict(j: Judgement) -> str:

@@ -1,0 +1,1 @@
+"""The smallest network that keeps its accuracy: bits and formats chosen layer by layer."""

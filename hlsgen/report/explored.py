@@ -1,0 +1,119 @@
+"""What `hlsgen explore` shows, writes beside the network, and gives to scripts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from hlsgen.explore.explore import Explored
+from hlsgen.quantise.convert import write
+from hlsgen.report.console import console
+from hlsgen.report.front import front_of, front_page, front_png, front_svg
+
+_SHOWN = 12  # of the front
+
+
+def written(result: Explored) -> dict[str, Path]:
+    """Writes the page, the drawing, the picture where matplotlib is there, and the options.
+
+    Errors: OptionError where one cannot be written.
+    """
+    png = front_png(result)
+    contents = {
+        "page": (".html", front_page(result).encode()),
+        "drawing": (".svg", front_svg(result).encode()),
+        **({} if png is None else {"picture": (".png", png)}),
+        "options": (".toml", _options(result).encode()),
+    }
+    files: dict[str, Path] = {}
+    for what, (suffix, content) in contents.items():
+        files[what] = result.output.with_suffix(suffix)
+        write(files[what], content)
+    return files
+
+
+def _options(result: Explored) -> str:
+    """What `hlsgen build` takes with --config."""
+    lines = [f'board = "{result.board.name}"', "", "[arithmetic]"]
+    for key, how in result.arithmetic.items():
+        name = (key or "all").replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f'"{name}" = "{how}"')
+    return "\n".join(lines) + "\n"
+
+
+def next_command(result: Explored) -> str:
+    """The command that makes hardware of it."""
+    out = result.output
+    return f"hlsgen build {out} -o {out.with_suffix('')} --config {out.with_suffix('.toml')} --rtl"
+
+
+def explored_json(result: Explored, files: dict[str, Path]) -> dict[str, Any]:
+    """Fields: `candidates` in the order in which they were evaluated; LUTs are estimates."""
+    goal = result.goal
+    return {
+        "format": 1,
+        "output": str(result.output),
+        "study": str(result.study),
+        "files": {what: str(path) for what, path in files.items()},
+        "goal": asdict(goal),
+        "uniform": asdict(result.uniform),
+        "chosen": {"key": result.chosen.key, **asdict(result.outcome)},
+        "luts_settled": result.luts,
+        "arithmetic": {k or "all": str(v) for k, v in result.arithmetic.items()},
+        "candidates": [
+            {"key": c.key, **asdict(c), "loss": goal.shortfall(o), **asdict(o)}
+            for c, o in result.candidates.items()
+        ],
+        "evaluated_now": result.fresh,
+        "stopped": result.stopped,
+        "wall_s": round(result.wall_s, 2),
+        "cpu_s": round(result.cpu_s, 2),
+        "next": next_command(result),
+    }
+
+
+def show(result: Explored, files: dict[str, Path]) -> None:
+    """The front, the chosen network beside the uniform one, and what to do next."""
+    count = len(result.candidates)
+    console.print(
+        f"[bold]{result.output}[/]: {result.outcome.luts:,.0f} LUTs (estimated), "
+        f"{result.outcome.luts / result.uniform.luts:.0%} of uniform 8 bit; {count} candidates, "
+        f"{result.fresh} of them evaluated now, in {result.wall_s:.0f} s ({result.cpu_s:.0f} s of "
+        "processors)"
+    )
+    if result.stopped:
+        console.print("  stopped by --candidates or --minutes; the same command goes on")
+    if result.luts < result.outcome.luts:
+        console.print(f"  {result.luts:,.0f} LUTs with an arithmetic for each layer (estimated)")
+    share = result.luts / result.board.resources.lut
+    fits = f"{share:.0%} of the LUTs of {result.board.name}"
+    console.print(f"  {fits}{'' if share <= 1 else ': it does not fit as a parallel design'}")
+    console.print(_table(result))
+    names = ", ".join(path.name for path in files.values())
+    missing = "" if "picture" in files else "; no PNG: matplotlib is not installed"
+    console.print(f"written beside it: {names}{missing}; study: {result.study}", markup=False)
+    console.print(f"next: {next_command(result)}", markup=False)
+
+
+def _table(result: Explored) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    lost = "SQNR dB" if result.goal.reference is None else "points lost"
+    for name in ("", "LUTs", lost, "SQNR dB", "bits"):
+        table.add_column(name, justify="left" if name in ("", "bits") else "right", overflow="fold")
+    best = front_of(result)
+    step = max(1, -(-len(best) // _SHOWN))
+    rows = [(c, o) for k, (c, o) in enumerate(best) if k % step == 0 or c == result.chosen]
+    if result.chosen not in dict(rows):
+        rows.append((result.chosen, result.outcome))
+    for candidate, o in sorted(rows, key=lambda row: row[1].luts):
+        mark = "chosen" if candidate == result.chosen else ""
+        lost_here = abs(o.sqnr_db) if result.goal.reference is None else result.goal.shortfall(o)
+        table.add_row(mark, f"{o.luts:,.0f}", f"{lost_here:.2f}", f"{o.sqnr_db:.1f}", candidate.key)
+    o = result.uniform
+    table.add_row(
+        "uniform", f"{o.luts:,.0f}", f"{result.goal.shortfall(o):.2f}", f"{o.sqnr_db:.1f}", "W8A8"
+    )
+    return table

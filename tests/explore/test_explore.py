@@ -1,0 +1,288 @@
+"""`hlsgen explore` from end to end: what it writes, that it goes on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from hlsgen.cli import main
+from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.explore.evaluate import design_luts
+from hlsgen.frontends import read_model
+from hlsgen.passes.lower import lower
+
+FOUND = ("--arithmetic", "shift-add", "--max-loss", 1.5)
+SPACE = {"--weights": "2,4,8", "--activations": "4,8", "--calibrate": 32}
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main([str(a) for a in arguments])
+    return int(end.value.code or 0)
+
+
+def command(files: dict[str, Path], out: Path, *options: object) -> list[str]:
+    given = ("explore", files["net.onnx"], "--data", files["data.npz"], "--test", files["test.npz"])
+    space = {k: v for k, v in SPACE.items() if k not in options}
+    spelled = [word for pair in space.items() for word in pair]
+    return [str(a) for a in (*given, "-o", out, *spelled, "--json", *options)]
+
+
+@pytest.fixture(scope="module")
+def found(
+    files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """One search by two processes."""
+    out = tmp_path_factory.mktemp("explore") / "best.onnx"
+    process = subprocess.run(
+        [sys.executable, "-m", "hlsgen", *command(files, out, "--jobs", 2, *FOUND)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return out, json.loads(process.stdout)
+
+
+def test_the_chosen_network_is_what_was_evaluated(
+    found: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, said = found
+    chosen, uniform = said["chosen"], said["uniform"]
+    assert 100 * (said["goal"]["reference"] - chosen["accuracy"]) <= 1.5 + 1e-9
+    assert chosen["luts"] < 0.5 * uniform["luts"]
+    accepted = [c["luts"] for c in said["candidates"] if not c["error"] and c["loss"] <= 1.5]
+    assert chosen["luts"] == min(accepted)
+    network = lower(read_model(out))
+    assert design_luts(network, {"": Arithmetic.SHIFT_ADD}) == pytest.approx(chosen["luts"])
+    assert run("verify", out, "--samples", 4, "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["engines"]["python"]["wrong"] == 0
+
+
+def test_the_accuracy_is_that_of_onnxruntime_on_the_file(
+    found: tuple[Path, dict[str, Any]], files: dict[str, Path]
+) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    out, said = found
+    session = ort.InferenceSession(out, providers=["CPUExecutionProvider"])
+    data = np.load(files["test.npz"])
+    top = [int(session.run(None, {"x": x})[0].argmax()) for x in data["x"]]
+    assert (np.array(top) == data["labels"]).mean() == pytest.approx(
+        said["chosen"]["accuracy"], abs=2 / len(top)
+    )
+
+
+def test_the_next_command_builds_it(
+    found: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, said = found
+    monkeypatch.chdir(tmp_path)
+    words = said["next"].split()
+    assert words[:2] == ["hlsgen", "build"]
+    words[words.index("-o") + 1] = str(tmp_path / "project")
+    assert run(*words[1:], "--no-csim", "--json") == 0
+
+
+def test_the_page_needs_no_network_and_names_every_candidate(
+    found: tuple[Path, dict[str, Any]],
+) -> None:
+    out, said = found
+    page = out.with_suffix(".html").read_text()
+    assert not re.search(r"(?:src|href)=|https?://", page)
+    assert page.count('<section id="c') == len(said["candidates"])
+    for candidate in said["candidates"]:
+        assert f"<title>{candidate['key']}: " in page
+    assert page.count('class="dot chosen"') == 1
+    assert "prefers-color-scheme: dark" in page
+    drawing = out.with_suffix(".svg").read_text()
+    assert drawing.startswith("<svg")
+    assert drawing.count("<circle") == len(said["candidates"])
+
+
+def test_a_study_goes_on_where_it_stopped(
+    found: tuple[Path, dict[str, Any]], files: dict[str, Path], capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    out, said = found
+    study = shutil.copy(out.with_suffix(".study"), tmp_path / "a.study")
+    again = tmp_path / "again.onnx"
+    assert run(*command(files, again, "--study", study, *FOUND)) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert second["evaluated_now"] == 0
+    assert second["chosen"] == said["chosen"]
+    assert again.read_bytes() == out.read_bytes()
+    assert run(*command(files, again, "--study", study, *FOUND[:2], "--max-loss", 5)) == 0
+    third = json.loads(capsys.readouterr().out)
+    assert third["chosen"]["luts"] <= said["chosen"]["luts"]
+    known = {c["key"] for c in said["candidates"]}
+    assert known <= {c["key"] for c in third["candidates"]}
+    assert third["evaluated_now"] == len(third["candidates"]) - len(known)
+
+
+def rows(study: Path, copy: Path) -> list[tuple[str, str, float]]:
+    """What a study holds while another process has it."""
+    for _ in range(20):
+        shutil.copy(study, copy)
+        try:
+            with sqlite3.connect(copy) as held:
+                return held.execute("select key, outcome, at from outcomes").fetchall()
+        except sqlite3.DatabaseError:
+            time.sleep(0.05)
+    return []
+
+
+def test_killed_and_started_again_it_loses_nothing_and_repeats_nothing(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, study = tmp_path / "o.onnx", tmp_path / "o.study"
+    arguments = command(files, out, "--arithmetic", "tool", "--jobs", 1)
+    process = subprocess.Popen([sys.executable, "-m", "hlsgen", *arguments])
+    while process.poll() is None:
+        if study.exists() and len(rows(study, tmp_path / "copy")) >= 20:  # 15 of them are probes
+            break
+        time.sleep(0.02)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.wait()
+    before = rows(study, tmp_path / "copy")
+    candidates = [key for key, _, _ in before if key.startswith("W")]
+    assert len(candidates) > 0
+    assert not out.exists()
+    assert run(*arguments) == 0
+    said = json.loads(capsys.readouterr().out)
+    after = rows(study, tmp_path / "copy")
+    assert after[: len(before)] == before
+    assert len({key for key, _, _ in after}) == len(after)
+    assert said["evaluated_now"] == len(said["candidates"]) - len(candidates)
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() and not gone(pid) for pid in children):
+        assert time.monotonic() < deadline, "a worker outlives the process that started it"
+        time.sleep(0.1)
+
+
+def gone(pid: str) -> bool:
+    """Ended, if nobody asked for its status yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_limit_of_candidates_stops_it(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--arithmetic", "tool", "--candidates", 4, "--jobs", 1)
+    assert run(*command(files, tmp_path / "o.onnx", *options)) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["stopped"]
+    assert said["evaluated_now"] == len(said["candidates"]) == 4
+
+
+# -- refusals ---------------------------------------------------------------------------------
+
+
+def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], status: int = 2) -> str:
+    assert run(*arguments) == status
+    text = capsys.readouterr().err.strip()
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--executor", "slurm"), "--executor slurm: needed is local or dask://HOST:PORT"),
+        (("--driver", "luck"), "--driver luck: needed is one of ilp, pareto"),
+        (("--weights", "2,x"), "--weights 2,x: needed are numbers of bits"),
+        (("--weights", "2,9"), "--weights must be 2 to 8 bits, got 9"),
+        (("--weights", ""), "nothing to choose from"),
+        (("--scales", "odd"), "--scales odd: needed is one of free, po2, khot"),
+        (("--budget", "half"), "--budget half: needed is a number of LUTs, or 50%"),
+        (("--max-loss", -1), "--max-loss must be 0 or more, got -1"),
+        (("--arithmetic", "xnor"), "--arithmetic xnor is for single or streamed layers"),
+        (("--board", "ultra95"), "ultra95"),
+        (("--labels", "classes"), "no array 'classes' for --labels"),
+    ],
+)
+def test_what_cannot_be_asked_for(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    options: tuple[object, ...], message: str,
+) -> None:  # fmt: skip
+    assert message in refused(capsys, command(files, tmp_path / "o.onnx", *options))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_samples_are_named(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.load(files["test.npz"])["x"][:8].copy()
+    np.savez(tmp_path / "short.npz", x=x, labels=np.arange(5))
+    x[3, 0, 2] = np.nan
+    np.savez(tmp_path / "nan.npz", x=x)
+    for name, message in (
+        ("short", "labels 'labels': 8 needed, one a sample, got 5"),
+        ("nan", "'x' holds NaN or infinity, first in sample 3"),
+    ):
+        path = tmp_path / f"{name}.npz"
+        arguments = command(files | {"test.npz": path}, tmp_path / "o.onnx")
+        assert message in refused(capsys, arguments)
+
+
+def test_a_budget_that_nobody_can_meet_says_the_least(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--arithmetic", "tool", "--jobs", 1, "--budget", 10)
+    text = refused(capsys, command(files, tmp_path / "o.onnx", *options))
+    assert re.search(r"no design keeps to 10 LUTs: the least, W2A4 everywhere, takes [\d,]+", text)
+    options = (*options[:-1], 5000, "--max-loss", 0, "--weights", "2")
+    text = refused(capsys, command(files, tmp_path / "o.onnx", *options))
+    assert re.search(
+        r"none of \d+ candidates meets --max-loss 0 within 5,000 LUTs: the nearest", text
+    )
+    assert not (tmp_path / "o.onnx").exists()
+
+
+def test_a_study_of_other_things_is_refused(
+    found: tuple[Path, dict[str, Any]], files: dict[str, Path], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    study = shutil.copy(found[0].with_suffix(".study"), tmp_path / "a.study")
+    model = tmp_path / "other.onnx"
+    proto = onnx.load(files["net.onnx"])
+    proto.producer_name = "another"
+    onnx.save(proto, model)
+    other = files | {"net.onnx": model}
+    arguments = command(other, tmp_path / "o.onnx", "--study", study, *FOUND)
+    text = refused(capsys, arguments)
+    assert f"study {study} is of another model: name a new file with --study" in text
+    nearest = ("--study", study, "--rounding", "nearest", *FOUND)
+    arguments = command(files, tmp_path / "o.onnx", *nearest)
+    assert "is of another way to quantise" in refused(capsys, arguments)
+    arguments = command(files, tmp_path / "o.onnx", "--study", files["data.npz"])
+    assert "data.npz is no study of hlsgen explore" in refused(capsys, arguments)
+    with sqlite3.connect(study) as held:
+        held.execute("begin exclusive")
+        arguments = command(files, tmp_path / "o.onnx", "--study", study)
+        assert "is in use by another hlsgen explore" in refused(capsys, arguments)
+
+
+def test_without_dask_or_optuna_the_extra_is_named(
+    files: dict[str, Path], found: tuple[Path, dict[str, Any]], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    study = shutil.copy(found[0].with_suffix(".study"), tmp_path / "a.study")
+    for module, options in (
+        ("distributed", ("--executor", "dask://127.0.0.1:9")),
+        ("optuna", ("--driver", "evolution", "--study", study, *FOUND)),
+    ):
+        monkeypatch.setitem(sys.modules, module, None)
+        text = refused(capsys, command(files, tmp_path / "o.onnx", *options), status=3)
+        assert "pip install 'hlsgen[search]'" in text

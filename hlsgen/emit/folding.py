@@ -91,14 +91,17 @@ def _divisors(n: int) -> Iterator[int]:
 def named_folding(graph: HwGraph, folding: Mapping[str, Folding]) -> dict[str, Folding]:
     """The foldings by their nodes' first outputs; given names may be those of ONNX nodes, too.
 
-    Errors: OptionError for a node that does not exist or a PE or SIMD that does not divide.
+    Errors: OptionError for a node that does not exist or a PE or SIMD that it cannot have.
     """
     known = {n.loc.name: n for n in graph.nodes} | {n.output: n for n in graph.nodes}
     for name, (pe, simd) in folding.items():
         if name not in known:
             raise OptionError(f"folding names {name!r}, which no node makes")
         todo = work_of(graph, known[name])
-        for label, value, of in (("PE", pe, todo.outputs), ("SIMD", simd, todo.inputs)):
+        if todo.pads and not 1 <= pe <= todo.outputs:
+            raise OptionError(f"PE must be 1 to {todo.outputs}, got {pe}", known[name].loc)
+        divisors = [] if todo.pads else [("PE", pe, todo.outputs)]
+        for label, value, of in (*divisors, ("SIMD", simd, todo.inputs)):
             if value < 1 or of % value:
                 raise OptionError(f"{label} must divide {of}, got {value}", known[name].loc)
     return {known[name].output: pair for name, pair in folding.items()}
@@ -125,7 +128,7 @@ def stream_lanes(graph: HwGraph, folding: Mapping[str, Folding]) -> Lanes:
         made.update(dict.fromkeys(node.outputs, pe))
         for k, name in enumerate(node.inputs):
             if todo.way is Way.WHOLE:
-                want = made.get(name, 0)
+                want = math.gcd(made.get(name, 0), channels(graph.types[name]))
             else:
                 want = simd if todo.way is Way.MATRIX else pe
             if name in graph.inputs and name not in made:

@@ -23,6 +23,7 @@ LEVEL = {
     "passes": 5,
     "sim": 5,
     "emit": 6,
+    "fold": 7,
     "quantise": 6,
     "build": 7,
     "reload": 8,

@@ -22,20 +22,19 @@ _LEAST_CYCLES = 1024
 
 
 def default_folding(
-    graph: HwGraph, input_steps: Mapping[str, int] | None = None, target: int | None = None
+    graph: HwGraph, input_steps: Mapping[str, int] | None = None
 ) -> dict[str, Folding]:
     """PE and SIMD by the name of a node's first output.
 
-    A node gets the pair of divisors with the fewest products per clock that reaches the target in
+    A node gets the pair of divisors with the fewest products per clock that reaches a target in
     computing, in reading, in writing and in making windows (the most nearly square one of equals),
-    or the fastest where none does. The default target is 16 clocks for each output place (batch x
-    spatial) of the node that has most of them, 1024 at least. `input_steps` says by name what SIMD
-    must be a multiple of.
+    or the fastest where none does. The target is 16 clocks for each output place (batch x spatial)
+    of the node that has most of them, 1024 at least. `input_steps` says by name what SIMD must be a
+    multiple of.
     """
     steps = input_steps or {}
     places = [y.size // channels(y) for n in graph.nodes for y in types(graph, n.outputs) if y.size]
-    if target is None:
-        target = max(_CYCLES_PER_PIXEL * max(places, default=1), _LEAST_CYCLES)
+    target = max(_CYCLES_PER_PIXEL * max(places, default=1), _LEAST_CYCLES)
     return {
         node.output: _smallest(graph, node, target, steps.get(node.output, 1))
         for node in graph.nodes

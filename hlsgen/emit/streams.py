@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +31,7 @@ from hlsgen.schedule.sizes import size_fifos
 # Stages of a pipeline that may keep tokens while it stalls. The HLS tool chooses them; products,
 # their sum and a requantisation together have some tens.
 _HOLD = 64
+_BEAT = re.compile(r"beat<ap_u?int<(\d+)>, (\d+) ?>")
 _LEAST_DEPTH = 2  # lets a producer and a consumer overlap
 
 
@@ -114,6 +116,13 @@ class _Draft:
             streams, tuple(self.calls), tuple(self.processes), tuple(self.helpers),
             sizing.interval, sizing.latency,
         )  # fmt: skip
+
+
+def beat_bits(beat: str) -> int:
+    """Bits of a beat, from the type that the C++ declares."""
+    found = _BEAT.fullmatch(beat)
+    assert found is not None, beat
+    return int(found[1]) * int(found[2])
 
 
 def port_bits(v: Value) -> int:
@@ -232,7 +241,6 @@ def _layout(v: Value, sizes: tuple[int, int, int] | None = None) -> Layout:
 
 def _prepared(plan: _Draft, operator: Operator, x: Value, given: int, source: str) -> str:
     """The operand as the operator's function takes it: windows, or vectors side by side."""
-    op = operator.node.op
     tagged = replace(x, name=f"{operator.function}_{x.local}", lanes=given)
     if _gathers(operator):
         even = math.gcd(given, x.channels)
@@ -243,24 +251,29 @@ def _prepared(plan: _Draft, operator: Operator, x: Value, given: int, source: st
         plan.help(Reorder(x.type.format, *layouts), (source,), (target,))
         return target
     source = _resized(plan, tagged, x.lanes, source)
-    if isinstance(op, Conv | MaxPool | SumPool) and len(op.window.kernel) <= 2:
-        return _windows(plan, operator, source)
-    return source
+    helper = slide_of(operator)
+    return source if helper is None else _windows(plan, operator, helper, source)
 
 
-def _windows(plan: _Draft, operator: Operator, source: str) -> str:
+def _windows(plan: _Draft, operator: Operator, helper: Slide, source: str) -> str:
     """The process that makes windows of a stream."""
+    beat = f"beat<{helper.operand.cpp}, {helper.lanes} >"
+    target = plan.stream(f"{operator.function}_windows", beat)
+    plan.help(helper, (source,), (target,), after=(str(window_facts(operator).border),))
+    return target
+
+
+def slide_of(operator: Operator) -> Slide | None:
+    """The process that an operator's windows come from, if it takes windows."""
     op, x, y = operator.node.op, operator.x[0], operator.y[0]
-    assert isinstance(op, Conv | MaxPool | SumPool)
+    if not isinstance(op, Conv | MaxPool | SumPool) or len(op.window.kernel) > 2:
+        return None
     facts = window_facts(operator)
-    target = plan.stream(f"{operator.function}_windows", f"beat<{facts.operand.cpp}, {x.lanes} >")
-    w = two_dimensional(op.window)
     height, width = (*x.shape[2:], 1)[:2]
     out_height, out_width = (*y.shape[2:], 1)[:2]
     chunks = x.channels // x.lanes
-    helper = Slide(
+    return Slide(
         x.type.format, facts.operand, x.lanes, x.batch, chunks,
-        chunks if facts.alone else facts.groups, (height, width), (out_height, out_width), w,
+        chunks if facts.alone else facts.groups, (height, width), (out_height, out_width),
+        two_dimensional(op.window),
     )  # fmt: skip
-    plan.help(helper, (source,), (target,), after=(str(facts.border),))
-    return target

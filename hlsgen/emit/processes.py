@@ -13,7 +13,6 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from hlsgen.emit.matrices import stream_matrix
 from hlsgen.emit.streaming import Way, way
 from hlsgen.emit.views import Operator, Value
 from hlsgen.ir.hw import HwOp
@@ -162,7 +161,8 @@ def operator_pattern(operator: Operator) -> Pattern:
 
 def _matrix(op: HwOp, x: Value, y: Value) -> Pattern:
     assert isinstance(op, MatMul | Conv)
-    outputs, inner = stream_matrix(op).shape
+    outputs = len(op.bias)
+    inner = op.weights.size // outputs
     groups = op.group if isinstance(op, Conv) else 1
     vectors = y.size // outputs * groups
     return matrix(vectors, -(-outputs // groups // y.lanes), inner // x.lanes)

@@ -9,19 +9,23 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.encodings.khot import Khot
+from hlsgen.arith.encodings.shift import Shift
+from hlsgen.arith.encodings.ternary import Ternary
 from hlsgen.emit.arithmetic import FOLDED, Arithmetic, arithmetic_of
 from hlsgen.emit.encodings import Encoded, encodings
 from hlsgen.emit.folding import Folding, types, work_of
+from hlsgen.emit.matrices import stream_order
 from hlsgen.emit.memories import MemoryKind
 from hlsgen.emit.processes import operator_pattern
 from hlsgen.emit.streaming import Way, Work
 from hlsgen.emit.streams import slide_of
-from hlsgen.emit.sums import Sums, operator_sums
+from hlsgen.emit.sums import Sums, Terms, operator_sums, terms, unit_sums
 from hlsgen.emit.views import Operator, Value
 from hlsgen.errors import HlsgenError
 from hlsgen.fold.between import helper_use
 from hlsgen.fold.dominance import undominated
-from hlsgen.fold.operators import operator_use
+from hlsgen.fold.operators import Facts, matrix_facts, operator_use
 from hlsgen.fold.use import Use
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp
@@ -107,11 +111,22 @@ def arithmetics(
 
 
 def _holds(graph: HwGraph, node: Node[HwOp], how: Arithmetic) -> bool:
+    """Whether codes of this kind can hold a layer's weights."""
+    op = node.op
+    assert isinstance(op, MatMul | Conv)
     try:
-        encodings(graph, {node.output: how}, {node.output: 1})
+        match how:  # these take each weight by itself: it is enough to look at each value once
+            case Arithmetic.TERNARY:
+                Ternary.of(np.unique(op.weights))
+            case Arithmetic.SHIFT:
+                Shift.of(np.unique(op.weights))
+            case Arithmetic.KHOT:
+                Khot.of(np.unique(op.weights))
+            case _:
+                encodings(graph, {node.output: how}, {node.output: 1})
     except HlsgenError:
         return False
-    return True
+    return work_of(graph, node).way is not Way.WHOLE
 
 
 def _of_node(
@@ -167,6 +182,8 @@ class _Units:
         self.cycles = cache(self._cycles)
         self.sums = cache(self._sums)
         self.encoded = cache(self._encoded)
+        self.facts = cache(self._facts)
+        self.terms = _terms(graph, node) if form is Way.MATRIX else None
         self.slide = cache(self._slide)
 
     def operator(self, pe: int, simd: int) -> Operator:
@@ -202,7 +219,16 @@ class _Units:
 
     def _sums(self, how: Arithmetic | None, simd: int) -> Sums | None:
         unit = None if how is None else self.encoded(how, simd)
-        return operator_sums(self.operator(1, simd), self.form, unit)
+        op = self.node.op
+        if self.terms is None or (isinstance(op, MatMul | Conv) and op.budget is not None):
+            return operator_sums(self.operator(1, simd), self.form, unit)
+        return unit_sums(self.terms, simd, unit)
+
+    def _facts(self, how: Arithmetic, simd: int) -> Facts:
+        """The matrix unit; plain multiplications have the same sums, whoever makes them."""
+        sums = self.sums(how if how in FOLDED else Arithmetic.TOOL, simd)
+        assert sums is not None
+        return matrix_facts(self.operator(1, simd), sums, self.encoded(how, simd))
 
     def _slide(self, lanes: int) -> Use:
         helper = slide_of(self.operator(lanes, lanes))
@@ -210,15 +236,25 @@ class _Units:
 
     def use(self, choice: Choice) -> Use:
         """What the operator takes, with the process that makes its windows."""
-        operator = self.operator(choice.pe, choice.simd)
         how = choice.arithmetic
-        lanes = choice.simd if self.form is Way.MATRIX else choice.pe
-        alike = how if how in FOLDED else None if how is None else Arithmetic.DSP
+        if self.form is Way.MATRIX:
+            assert how is not None
+            facts = self.facts(how if how in FOLDED else Arithmetic.TOOL, choice.simd)
+            return facts.unit(choice.pe, how, choice.memory).use + self.slide(choice.simd)
         own = operator_use(
-            operator,
-            self.sums(alike, choice.simd),
+            self.operator(choice.pe, choice.simd),
+            self.sums(None, choice.simd),
             how or Arithmetic.TOOL,
             None if how is None else self.encoded(how, choice.simd),
             choice.memory,
         )
-        return own + self.slide(lanes)
+        return own + self.slide(choice.pe)
+
+
+def _terms(graph: HwGraph, node: Node[HwOp]) -> Terms:
+    """What a matrix adds up, as it is streamed."""
+    op = node.op
+    assert isinstance(op, MatMul | Conv)
+    found = terms(op, *types(graph, node.inputs))
+    assert found is not None
+    return found.reordered(stream_order(op))

@@ -20,7 +20,7 @@ from hlsgen.emit.streams import port_bits
 from hlsgen.errors import OptionError
 from hlsgen.fold.candidates import Candidates, candidates
 from hlsgen.fold.estimate import Estimate, estimate
-from hlsgen.fold.goal import SHELL, Goal, least_cycles
+from hlsgen.fold.goal import SHELL, Goal, least_cycles, rooms
 from hlsgen.fold.program import Vector, least_excess
 from hlsgen.fold.search import Found, Step, fastest, least_use, next_step, shares
 from hlsgen.ir.hw import HwGraph
@@ -75,11 +75,17 @@ def fold(graph: HwGraph, options: HlsOptions, board: Board, goal: Goal) -> Folde
     wanted = None
     if goal.target_fps:
         wanted = max(1, int(1e9 / (options.clock_ns * goal.target_fps)))
-    task = _Task(
-        graph, options, board, goal, layers, goal.limits(board), goal.prices(board),
-        SHELL[board.flow].vector, wanted,
-    )  # fmt: skip
-    return _settled(task)
+    refusals: list[OptionError] = []
+    for room in rooms(board):
+        task = _Task(
+            graph, options, board, goal, layers, goal.limits(room), goal.prices(room),
+            SHELL[board.flow].vector, wanted,
+        )  # fmt: skip
+        try:
+            return _settled(task)
+        except OptionError as error:
+            refusals.append(error)
+    raise refusals[-1]
 
 
 def _settled(task: _Task) -> Folded:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hlsgen.emit.arithmetic import arithmetic_of
+from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of
 from hlsgen.emit.hls import Design
 from hlsgen.emit.memories import MemoryKind
 from hlsgen.emit.serving import served
@@ -14,8 +14,7 @@ from hlsgen.emit.streaming import Way, way
 from hlsgen.emit.streams import beat_bits
 from hlsgen.emit.views import Operator
 from hlsgen.fold.between import fifo_use, helper_use
-from hlsgen.fold.matrix import cheaper_memory
-from hlsgen.fold.operators import matrix_unit, operator_use
+from hlsgen.fold.operators import matrix_facts, operator_use
 from hlsgen.fold.use import Use, total
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
@@ -113,10 +112,8 @@ def _memory(o: Operator, design: Design, chosen: MemoryKind | None) -> str:
         return "tool"
     sums = design.sums[o.function]
     assert sums is not None
-    unit = matrix_unit(
-        o, sums, arithmetic_of(design.arithmetic, o.node), design.units.get(o.node.output), None
-    )
-    return cheaper_memory(unit.rom_words, unit.pe * unit.words * unit.weight_bits).value
+    facts = matrix_facts(o, sums, design.units.get(o.node.output))
+    return facts.unit(o.y[0].lanes, Arithmetic.TOOL, None).memory.value
 
 
 def _types(o: Operator) -> Any:

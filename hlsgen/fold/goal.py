@@ -57,21 +57,21 @@ class Goal:
                 raise OptionError(f"--max-util {name}={share:g}: needed is over 0, up to 1")
         return self
 
-    def limits(self, board: Board) -> Vector:
-        """How many of each kind a design may take, its shell included."""
+    def limits(self, room: Resources) -> Vector:
+        """How many of each kind a design may take of a device, its shell included."""
         util = {k: self.max_util.get("", v) for k, v in DEFAULT_UTIL.items()}
         util |= {SPELLED.get(k, k): v for k, v in self.max_util.items() if k}
-        counts = room(board).counts
+        counts = room.counts
         kinds = ("lut", "ff", "dsp", "bram18", "uram")
         by_kind: dict[str, int] = dict(zip(kinds, counts, strict=True))
         return np.array([util[k] * by_kind[k] for k in KINDS])
 
-    def prices(self, board: Board) -> Vector:
+    def prices(self, room: Resources) -> Vector:
         """What one of each kind costs: its share of the board, or nearly all of one kind.
 
         Flip-flops are as good as free, for a design runs out of them last.
         """
-        counts = Use(*(float(c) for c in room(board).counts)).vector
+        counts = Use(*(float(c) for c in room.counts)).vector
         weights = np.array([1.0, 0.1, 1.0, 1.0, 1.0])
         if self.minimise:
             kind = SPELLED.get(self.minimise, self.minimise)
@@ -79,13 +79,14 @@ class Goal:
         return weights / np.maximum(counts, 1.0)
 
 
-def room(board: Board) -> Resources:
-    """What one design may use: on a board of several dies the die with the most LUTs.
+def rooms(board: Board) -> tuple[Resources, ...]:
+    """What one design may use, in the order in which it is tried.
 
-    A design that crosses dies loses clock; more dies hold more copies of it.
+    On a board of several dies first the die with the most LUTs: a design that crosses dies loses
+    clock, and the other dies hold more copies of it.
     """
     dies = [slr.usable or slr.resources for slr in board.slrs]
-    return max(dies, key=lambda die: die.lut) if dies else board.budget
+    return (*([max(dies, key=lambda die: die.lut)] if dies else []), board.budget)
 
 
 def least_cycles(board: Board, frame_bytes: tuple[int, ...], clock_ns: float) -> int:

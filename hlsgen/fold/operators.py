@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from hlsgen.arith.encodings.encoding import Encoding
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.staircase import Cost, multiply_cost
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.encodings import Encoded
-from hlsgen.emit.matrices import stream_matrix
 from hlsgen.emit.memories import MemoryKind, bram18, in_luts, ram_luts
 from hlsgen.emit.numbers import numbers
 from hlsgen.emit.streaming import Way, way
@@ -53,7 +54,7 @@ def operator_use(
     match way(op, tuple(v.type for v in x), tuple(v.type for v in y)):
         case Way.MATRIX:
             assert sums is not None
-            return matrix_unit(operator, sums, how, unit, memory).use
+            return matrix_facts(operator, sums, unit).unit(y[0].lanes, how, memory).use
         case Way.WHOLE:
             return _whole(operator)
         case Way.CHANNELS:
@@ -62,40 +63,67 @@ def operator_use(
             return own + Use(luts({"control": _CONTROL}), 2.0 * bits)
 
 
-def matrix_unit(
-    operator: Operator,
-    sums: Sums,
-    how: Arithmetic,
-    unit: Encoded | None,
-    memory: MemoryKind | None,
-) -> MatrixUnit:
-    """The shape of a folded matrix unit."""
-    op, (x,), (y,) = operator.node.op, operator.x, operator.y
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a matrix unit is whatever its PE: `unit` makes it one."""
+
+    outputs: int
+    groups: int
+    steps: int
+    simd: int
+    group: int
+    operand_bits: int
+    weight_bits: int
+    bias_bits: int
+    term_bits: int
+    tree_bits: int
+    acc_bits: int
+    encoding: Encoding | None
+
+    def unit(self, pe: int, how: Arithmetic, memory: MemoryKind | None) -> MatrixUnit:
+        """A unit of so many outputs a clock."""
+        folds = -(-self.outputs // self.groups // pe)
+        rom, words = self.groups * folds * self.steps, self.simd // self.group
+        return MatrixUnit(
+            pe=pe,
+            simd=self.simd,
+            words=words,
+            rom_words=rom,
+            bias_words=self.groups * folds,
+            held=self.steps if folds > 1 else 0,
+            operand_bits=self.operand_bits,
+            weight_bits=self.weight_bits,
+            bias_bits=self.bias_bits,
+            term_bits=self.term_bits,
+            tree_bits=self.tree_bits,
+            acc_bits=self.acc_bits,
+            arithmetic=how,
+            encoding=self.encoding,
+            memory=memory or cheaper_memory(rom, pe * words * self.weight_bits),
+        )
+
+
+def matrix_facts(operator: Operator, sums: Sums, unit: Encoded | None) -> Facts:
+    """The facts of a folded matrix unit."""
+    op, (x,) = operator.node.op, operator.x
     assert isinstance(op, MatMul | Conv)
     assert sums.tree is not None
-    outputs, inner = stream_matrix(op).shape
-    groups = op.group if isinstance(op, Conv) else 1
-    folds, steps = -(-outputs // groups // y.lanes), inner // x.lanes
+    outputs = len(op.bias)
+    inner = op.weights.size // outputs
     operand: IntFormat = numbers(op, x.type)["operand_t"]  # pyright: ignore[reportAssignmentType]
-    group = 1 if unit is None else unit.encoding.group
-    weight_bits = _signed_bits(op.weights) if unit is None else unit.encoding.bits
-    rom = groups * folds * steps
-    return MatrixUnit(
-        pe=y.lanes,
+    return Facts(
+        outputs=outputs,
+        groups=op.group if isinstance(op, Conv) else 1,
+        steps=inner // x.lanes,
         simd=x.lanes,
-        words=x.lanes // group,
-        rom_words=rom,
-        bias_words=groups * folds,
-        held=steps if folds > 1 else 0,
+        group=1 if unit is None else unit.encoding.group,
         operand_bits=_factor_bits(operand),
-        weight_bits=weight_bits,
+        weight_bits=_signed_bits(op.weights) if unit is None else unit.encoding.bits,
         bias_bits=_signed_bits(op.bias),
         term_bits=IntFormat.of_range(*sums.term).width,
         tree_bits=adder_bits(sums.tree),
         acc_bits=IntFormat.of_range(*sums.accumulated).width,
-        arithmetic=how,
         encoding=None if unit is None else unit.encoding,
-        memory=memory or cheaper_memory(rom, y.lanes * x.lanes // group * weight_bits),
     )
 
 

@@ -14,7 +14,7 @@ from hlsgen.cli.given import build_options
 from hlsgen.emit.hls import HlsOptions, Io
 from hlsgen.errors import OptionError
 from hlsgen.fold.choose import Folded, fold
-from hlsgen.fold.goal import SHELL, Goal, least_cycles, room
+from hlsgen.fold.goal import SHELL, Goal, least_cycles, rooms
 from hlsgen.fold.use import KINDS
 from hlsgen.ir.hw import HwGraph
 
@@ -56,7 +56,7 @@ def test_least_of_one_kind_takes_more_of_others() -> None:
 
 
 def test_the_share_of_the_board_is_kept() -> None:
-    shell = SHELL[BOARD.flow].vector / np.maximum(room(BOARD).counts, 1)
+    shell = SHELL[BOARD.flow].vector / np.maximum(rooms(BOARD)[0].counts, 1)
     small = Goal(maximise=True, max_util={"": 0.16, "dsp": shell[2] + 4 / 360})
     found = folded(residual(), small)
     whole = found.estimate.use.vector + found.shell

@@ -51,7 +51,7 @@ def test_a_build_from_a_file(tmp_path: Path) -> None:
         main(["build", str(CNN), "-o", str(tmp_path / "p"), "--config", str(path)])
     assert end.value.code == 0
     content = json.loads((tmp_path / "p/project.json").read_text())
-    assert content["options"]["folding"] == {"fc": [5, 4]}
+    assert content["options"]["folding"]["fc_out:matmul"] == [5, 4]
     assert content["schedule"]["frames_per_second"] >= 20000
 
 
@@ -62,7 +62,7 @@ def test_a_build_from_a_file(tmp_path: Path) -> None:
         ("when = 2026-11-22", "no option's value"),
         ("no_such = 1", "no-such"),
         ('[folding]\nfc = "5"', "LAYER=4x8"),
-        ("[folding]\nfc = [3, 4]", "PE must divide 10, got 3"),
+        ("[folding]\nfc = [11, 4]", "PE must be 1 to 10, got 11"),
         ("[folding]\nnothing = [3, 4]", "which no node makes"),
     ],
 )

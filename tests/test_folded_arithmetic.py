@@ -118,6 +118,7 @@ def options(
     [
         {},
         {"matrix": (2, 8), "window": (4, 4), "groups": (1, 4), "alone": (2, 1), "line": (3, 2)},
+        {"matrix": (4, 8), "window": (3, 4), "groups": (3, 4), "alone": (4, 1), "line": (2, 4)},
     ],
 )
 def test_codes_give_the_same_integers(fold: dict[str, tuple[int, int]], tmp_path: Path) -> None:

@@ -40,13 +40,22 @@ def test_csim_equals_evaluate(make, io: Io, tmp_path: Path) -> None:
     assert differing(got, reference(graph, inputs)) == []
 
 
-@pytest.mark.parametrize("slowest", [True, False])
-def test_folding_changes_no_bit(slowest: bool, tmp_path: Path) -> None:
+def _padded(outputs: int) -> int:
+    """The most outputs a clock in so many folds that the last one is not full, where there are."""
+    return next((pe for pe in range(outputs, 0, -1) if outputs % pe), outputs)
+
+
+@pytest.mark.parametrize("pe", ["least", "most", "padded"])
+def test_folding_changes_no_bit(pe: str, tmp_path: Path) -> None:
     graph = branches()
     folding = {}
     for node in graph.nodes:
         work = work_of(graph, node)
-        folding[node.output] = (1, 1) if slowest else (work.outputs, work.inputs)
+        if pe == "least":
+            folding[node.output] = (1, 1)
+        else:
+            outputs = _padded(work.outputs) if pe == "padded" and work.pads else work.outputs
+            folding[node.output] = (outputs, work.inputs)
     inputs = stimuli(graph, 16)
     options = HlsOptions(io=Io.STREAM, folding=folding)
     got = simulate(graph, options, tmp_path, inputs)
@@ -64,8 +73,12 @@ def test_default_folding_divides() -> None:
 
 def test_folding_that_does_not_divide_is_refused() -> None:
     graph = mlp()
-    with pytest.raises(OptionError, match=r"node 0 .*PE must divide 8, got 3"):
-        emit_hls(graph, HlsOptions(folding={graph.nodes[0].output: (3, 1)}))
+    with pytest.raises(OptionError, match=r"node 0 .*PE must be 1 to 8, got 9"):
+        emit_hls(graph, HlsOptions(folding={graph.nodes[0].output: (9, 1)}))
+    with pytest.raises(OptionError, match=r"node 0 .*SIMD must divide 12, got 5"):
+        emit_hls(graph, HlsOptions(folding={graph.nodes[0].output: (2, 5)}))
+    with pytest.raises(OptionError, match=r"node 1 .*PE must divide 8, got 3"):
+        emit_hls(graph, HlsOptions(folding={graph.nodes[1].output: (3, 1)}))
 
 
 def test_make_csim_replays_and_locates_a_difference(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ LEVEL = {
     "passes": 5,
     "sim": 5,
     "emit": 6,
+    "fold": 7,
     "quantise": 6,
     "explore": 7,
     "build": 7,

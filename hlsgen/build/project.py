@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -27,8 +27,9 @@ from hlsgen.build.steps import keep_steps, refuse_locked
 from hlsgen.emit.arithmetic import Arithmetic, check_arithmetic
 from hlsgen.emit.choice import settled
 from hlsgen.emit.deploy import INTERFACE
-from hlsgen.emit.hls import HlsOptions, Io, emit_hls
+from hlsgen.emit.hls import HlsOptions, Io, design_of, emit_hls
 from hlsgen.emit.manifest import FORMAT
+from hlsgen.emit.memories import MemoryKind
 from hlsgen.emit.project import as_json, emit
 from hlsgen.emit.reloadable import WEIGHTS_FILE
 from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl
@@ -36,6 +37,9 @@ from hlsgen.emit.rtl.project import rtl_folder
 from hlsgen.emit.vectors import vector_files
 from hlsgen.errors import HlsgenError, OptionError, reason_of
 from hlsgen.expr.network import Network
+from hlsgen.fold.choose import Folded, fold
+from hlsgen.fold.estimate import Estimate, estimate
+from hlsgen.fold.goal import Goal
 from hlsgen.frontends import read_model
 from hlsgen.frontends.samples import settle
 from hlsgen.ir.hw import HwGraph
@@ -65,8 +69,8 @@ class BuildOptions:
     `reloadable` names layers whose weights stand behind ports, "" all of them;
     `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog, `max_latency`
     bounds the clocks that it takes; `approximate` is how many codes a requantisation may be off
-    where that saves adders; `target_fps` is what streams are folded for, 0 for the default,
-    `folding` says so by layer.
+    where that saves adders; `goal` is what streams are folded for, `folding` says PE and SIMD by
+    layer, `memory` where layers keep their weights.
     """
 
     board: str = DEFAULT_BOARD
@@ -84,18 +88,24 @@ class BuildOptions:
     rtl: bool = False
     max_latency: int | None = None
     approximate: int = 0
-    target_fps: float = 0.0
+    goal: Goal = field(default_factory=Goal)
     folding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    memory: Mapping[str, MemoryKind] = field(default_factory=dict[str, MemoryKind])
 
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """What `build` made, and what verification found."""
+    """What `build` made, and what verification found.
+
+    `estimate` is of streamed designs; `folded` where their folding was searched for.
+    """
 
     folder: Path
     network: Network
     verification: Verification
     seconds: float
+    estimate: Estimate | None = None
+    folded: Folded | None = None
 
 
 def quiet(stage: str, share: float) -> None:
@@ -165,9 +175,16 @@ def build(
     if options.io is Io.PARALLEL:  # decided once: the project does not change with the prices
         check_arithmetic(network.graph, options.arithmetic)
         options = replace(options, arithmetic=settled(network.graph, options.arithmetic))
+    folded = _folded(network, options, board, observe)
+    if folded is not None:
+        chosen = folded.options
+        options = replace(
+            options, folding=chosen.folding, arithmetic=chosen.arithmetic, memory=chosen.memory
+        )
     hls = hls_options(options, board)
     observe("writing", 0.0)
-    files = emit(network, hls, board)
+    design = design_of(network.graph, hls) if folded is None else folded.design
+    files = emit(network, hls, board, design)
     feeds = random_feeds(network, options.samples, options.seed)
     codes = input_codes(network, feeds)
     made = run_graph(network.graph, codes)
@@ -189,9 +206,23 @@ def build(
             engines["csim"] = _csim(compile_csim(stage), network.graph, files.get(WEIGHTS_FILE))
         observe("verifying", 0.0)
         verification = verify(network, feeds, None, engines, reference_file(model, options))
-        _finish(stage, verification, options)
+        found = estimate(design) if options.io is Io.STREAM else None
+        _finish(stage, verification, options, found)
         _publish(stage, folder)
-    return Built(folder, network, verification, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Built(folder, network, verification, seconds, found, folded)
+
+
+def _folded(network: Network, options: BuildOptions, board: Board, observe: Stage) -> Folded | None:
+    """The folding that was asked for, searched once: it is recorded and not searched again."""
+    if not options.goal.asked:
+        return None
+    if options.io is not Io.STREAM:
+        raise OptionError(
+            "--target-fps, --maximise, --minimise and --max-util fold streams: give --io stream"
+        )
+    observe("folding", 0.0)
+    return fold(network.graph, hls_options(options, board), board, options.goal)
 
 
 def _self_contained(model: Path) -> bytes:
@@ -220,8 +251,8 @@ def hls_options(options: BuildOptions, board: Board | None = None) -> HlsOptions
         top=options.top,
         flow_target=board.flow.value,
         arithmetic=options.arithmetic,
-        target_fps=options.target_fps,
         folding=options.folding,
+        memory=options.memory,
     )
 
 
@@ -281,7 +312,9 @@ def reference_file(model: Path, options: BuildOptions) -> Path | None:
     return model / "model.onnx" if model.is_dir() else model
 
 
-def _finish(folder: Path, verification: Verification, options: BuildOptions) -> None:
+def _finish(
+    folder: Path, verification: Verification, options: BuildOptions, found: Estimate | None
+) -> None:
     """Record in project.json what was verified and what reproduces this build."""
     path = folder / MARKER
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -293,9 +326,12 @@ def _finish(folder: Path, verification: Verification, options: BuildOptions) -> 
         "arithmetic": {name: how.value for name, how in options.arithmetic.items()},
         "max_latency": options.max_latency,
         "approximate": options.approximate,
-        "target_fps": options.target_fps,
+        "goal": asdict(options.goal) if options.goal.asked else {},
         "folding": dict(options.folding),
+        "memory": {name: kind.value for name, kind in options.memory.items()},
     }
+    if found is not None:
+        content["estimate"] = found.to_json()
     _write(folder, {MARKER: as_json(content)})
 
 
@@ -362,8 +398,9 @@ def _recorded(content: Mapping[str, Any], scales: Mapping[str, Array]) -> BuildO
         },
         max_latency=recorded.get("max_latency"),
         approximate=recorded.get("approximate", 0),
-        target_fps=recorded.get("target_fps", 0.0),
+        goal=Goal(**recorded.get("goal", {})),
         folding={n: (pe, simd) for n, (pe, simd) in recorded.get("folding", {}).items()},
+        memory={n: MemoryKind(kind) for n, kind in recorded.get("memory", {}).items()},
     )
 
 

@@ -38,7 +38,10 @@ from hlsgen.cli.parameters import (
     Json,
     JsonFile,
     Liberty,
+    Maximise,
     MaxLatency,
+    MaxUtil,
+    Minimise,
     Model,
     OpenPage,
     Page,
@@ -98,6 +101,9 @@ def build(
     rtl: WithRtl = False,
     max_latency: MaxLatency = None,
     target_fps: TargetFps = 0.0,
+    maximise: Maximise = "",
+    minimise: Minimise = "",
+    max_util: MaxUtil = None,
     folding: Folding = None,
     json_: Json = False,
 ) -> int:
@@ -107,7 +113,8 @@ def build(
     options = build_options(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
         reloadable, csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
-        target_fps=target_fps, folding=folding,
+        target_fps=target_fps, folding=folding, maximise=maximise == "fps",
+        minimise=minimise, max_util=max_util,
     )  # fmt: skip
     with progress(show=not json_) as observe:
         built = run(model, output, options, observe)

@@ -13,6 +13,7 @@ from hlsgen.errors import OptionError, ToolMissing
 if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
     from hlsgen.build.project import BuildOptions, Project
     from hlsgen.explore.options import Options
+    from hlsgen.fold.goal import Goal
 
 Kind = TypeVar("Kind", bound=StrEnum)
 
@@ -22,7 +23,8 @@ def build_options(
     shapes: list[str] | None, scales: Path | None, samples: int, seed: int,
     arithmetic: list[str] | None = None, reloadable: list[str] | None = None, *, csim: bool,
     rtl: bool = False, max_latency: int | None = None, approximate: int = 0,
-    target_fps: float = 0.0, folding: list[str] | None = None,
+    target_fps: float = 0.0, folding: list[str] | None = None, maximise: bool = False,
+    minimise: str = "", max_util: list[str] | None = None,
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -42,7 +44,7 @@ def build_options(
     return BuildOptions(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
         _reloadable(reloadable), max(samples, 1), seed, csim, rtl, max_latency,
-        _allowed(approximate), _rate(target_fps), _folding(folding),
+        _allowed(approximate), _goal(target_fps, maximise, minimise, max_util), _folding(folding),
     )  # fmt: skip
 
 
@@ -52,10 +54,26 @@ def check_latency(clocks: int | None) -> None:
         raise OptionError(f"--max-latency must be 1 or more, got {clocks}")
 
 
-def _rate(fps: float) -> float:
+def _goal(fps: float, maximise: bool, minimise: str, max_util: list[str] | None) -> Goal:
+    """What a folding is asked for."""
+    from hlsgen.fold.goal import Goal
+
     if not 0 <= fps < math.inf:
         raise OptionError(f"--target-fps must not be negative, got {fps:g}")
-    return fps
+    return Goal(fps, maximise, minimise, _shares(max_util)).checked()
+
+
+def _shares(values: list[str] | None) -> dict[str, float]:
+    """Shares of the board by resource, "" for all others."""
+    found: dict[str, float] = {}
+    for value in values or []:
+        name, _, share = value.rpartition("=")
+        try:
+            found[name] = float(share)
+        except ValueError:
+            message = f"--max-util {value}: needed is 0.7, or dsp=0.7"
+            raise OptionError(message) from None
+    return found
 
 
 def _folding(values: list[str] | None) -> dict[str, tuple[int, int]]:

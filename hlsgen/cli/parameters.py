@@ -94,8 +94,25 @@ Scales = Annotated[
 TargetFps = Annotated[
     float,
     _option(
-        "Frames a second that a streamed design is folded for, at the clock and with the cycles of "
-        "the schedule model; 0 for a default."
+        "Frames a second that a streamed design is folded for, on the board with the least of it, "
+        "at the clock and with the cycles of the schedule model; 0 for a default."
+    ),
+]
+Maximise = Annotated[
+    Literal["", "fps"],
+    _option("fps: fold a streamed design for as many frames a second as fit the board."),
+]
+Minimise = Annotated[
+    Literal["", "lut", "ff", "dsp", "bram", "uram"],
+    _option("Which part of the board --target-fps shall take least of; all by their shares else."),
+]
+MaxUtil = Annotated[
+    list[str] | None,
+    _option(
+        "The share of the board that a streamed design may take, 0.7 or dsp=0.9 "
+        "(by default 0.8 of LUTs and flip-flops, 0.95 of DSPs and memories).",
+        "--max-util",
+        flag=True,
     ),
 ]
 Folding = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hlsgen.emit.matrices import stream_matrix
 from hlsgen.emit.numbers import numbers
 from hlsgen.emit.streaming import Way, Work, elementwise_places, work
 from hlsgen.emit.views import Operator
+from hlsgen.ir.hw import IntArray
 from hlsgen.ops.hw._window import Window
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
@@ -101,18 +103,27 @@ def _conv_numbers(op: Conv, operator: Operator, way: Way, unit: Encoded | None) 
 def _folded(op: MatMul | Conv, operator: Operator, unit: Encoded | None) -> dict[str, Any]:
     """Weights as one row for each clock: PE x SIMD of them, or the codes that hold them."""
     pe, simd = operator.y[0].lanes, operator.x[0].lanes
+    groups = op.group if isinstance(op, Conv) else 1
     matrix = stream_matrix(op)
     outputs, inner = matrix.shape
+    folds = -(-outputs // groups // pe)
+    matrix = padded(matrix, groups * folds * pe)
     tiles = matrix.reshape(-1, pe, inner // simd, simd).swapaxes(1, 2)
     codes = tiles if unit is None else unit.encoding.encode(tiles)
     return {
         "folded_weights": np.ascontiguousarray(codes).reshape(-1, pe * codes.shape[-1]),
         "rows": operator.y[0].size // outputs,
-        "folds": outputs // pe // (op.group if isinstance(op, Conv) else 1),
+        "folds": folds,
         "steps": inner // simd,
+        "padded": partial(padded, rows=groups * folds * pe),
         "pe": pe,
         "simd": simd,
     }
+
+
+def padded(values: IntArray, rows: int) -> IntArray:
+    """So many rows: the last one again, which every encoding holds; what that makes is dropped."""
+    return np.concatenate([values, np.repeat(values[-1:], rows - len(values), axis=0)])
 
 
 def _field_places(operator: Operator) -> dict[str, str]:

@@ -22,20 +22,19 @@ _LEAST_CYCLES = 1024
 
 
 def default_folding(
-    graph: HwGraph, input_steps: Mapping[str, int] | None = None, target: int | None = None
+    graph: HwGraph, input_steps: Mapping[str, int] | None = None
 ) -> dict[str, Folding]:
     """PE and SIMD by the name of a node's first output.
 
-    A node gets the pair of divisors with the fewest products per clock that reaches the target in
+    A node gets the pair of divisors with the fewest products per clock that reaches a target in
     computing, in reading, in writing and in making windows (the most nearly square one of equals),
-    or the fastest where none does. The default target is 16 clocks for each output place (batch x
-    spatial) of the node that has most of them, 1024 at least. `input_steps` says by name what SIMD
-    must be a multiple of.
+    or the fastest where none does. The target is 16 clocks for each output place (batch x spatial)
+    of the node that has most of them, 1024 at least. `input_steps` says by name what SIMD must be a
+    multiple of.
     """
     steps = input_steps or {}
     places = [y.size // channels(y) for n in graph.nodes for y in types(graph, n.outputs) if y.size]
-    if target is None:
-        target = max(_CYCLES_PER_PIXEL * max(places, default=1), _LEAST_CYCLES)
+    target = max(_CYCLES_PER_PIXEL * max(places, default=1), _LEAST_CYCLES)
     return {
         node.output: _smallest(graph, node, target, steps.get(node.output, 1))
         for node in graph.nodes
@@ -91,14 +90,17 @@ def _divisors(n: int) -> Iterator[int]:
 def named_folding(graph: HwGraph, folding: Mapping[str, Folding]) -> dict[str, Folding]:
     """The foldings by their nodes' first outputs; given names may be those of ONNX nodes, too.
 
-    Errors: OptionError for a node that does not exist or a PE or SIMD that does not divide.
+    Errors: OptionError for a node that does not exist or a PE or SIMD that it cannot have.
     """
     known = {n.loc.name: n for n in graph.nodes} | {n.output: n for n in graph.nodes}
     for name, (pe, simd) in folding.items():
         if name not in known:
             raise OptionError(f"folding names {name!r}, which no node makes")
         todo = work_of(graph, known[name])
-        for label, value, of in (("PE", pe, todo.outputs), ("SIMD", simd, todo.inputs)):
+        if todo.pads and not 1 <= pe <= todo.outputs:
+            raise OptionError(f"PE must be 1 to {todo.outputs}, got {pe}", known[name].loc)
+        divisors = [] if todo.pads else [("PE", pe, todo.outputs)]
+        for label, value, of in (*divisors, ("SIMD", simd, todo.inputs)):
             if value < 1 or of % value:
                 raise OptionError(f"{label} must divide {of}, got {value}", known[name].loc)
     return {known[name].output: pair for name, pair in folding.items()}
@@ -125,7 +127,7 @@ def stream_lanes(graph: HwGraph, folding: Mapping[str, Folding]) -> Lanes:
         made.update(dict.fromkeys(node.outputs, pe))
         for k, name in enumerate(node.inputs):
             if todo.way is Way.WHOLE:
-                want = made.get(name, 0)
+                want = math.gcd(made.get(name, 0), channels(graph.types[name]))
             else:
                 want = simd if todo.way is Way.MATRIX else pe
             if name in graph.inputs and name not in made:

@@ -17,6 +17,7 @@ from hlsgen.emit.encodings import Encoded, encodings, input_steps
 from hlsgen.emit.folding import Folding, default_folding, named_folding, stream_lanes
 from hlsgen.emit.jinja import environment, tidy
 from hlsgen.emit.kernel import MemoryKernel, kernel_numbers, memory_kernel
+from hlsgen.emit.memories import MemoryKind
 from hlsgen.emit.names import identifier
 from hlsgen.emit.operator_text import render_operator
 from hlsgen.emit.reloadable import (
@@ -40,8 +41,8 @@ class HlsOptions:
 
     `folding` overrides `default_folding` by a node's first output or ONNX name; `top` names the
     function ("" takes the graph's name); `arithmetic` says by layer how products with constants are
-    made, "" standing for all layers not named; `templates` replaces the shipped folder.
-    `target_fps` is how many frames a second a streamed design shall take, 0 for the default.
+    made, "" standing for all layers not named; `memory` where streamed layers keep their weights,
+    by a node's first output, else the tool decides; `templates` replaces the shipped folder.
     """
 
     io: Io = Io.PARALLEL
@@ -51,7 +52,7 @@ class HlsOptions:
     flow_target: str = "vivado"
     folding: Mapping[str, Folding] = field(default_factory=dict[str, Folding])
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
-    target_fps: float = 0.0
+    memory: Mapping[str, MemoryKind] = field(default_factory=dict[str, MemoryKind])
     templates: Path | None = None
 
 
@@ -128,6 +129,7 @@ class Design:
     steps: Mapping[str, int]
     units: Mapping[str, Encoded]
     ports: Mapping[str, WeightPort]
+    memory: Mapping[str, MemoryKind]
     codes: Mapping[str, frozenset[int]]
 
     @property
@@ -144,7 +146,7 @@ class Design:
 def design_of(graph: HwGraph, options: HlsOptions) -> Design:
     """Everything about a design that its options leave open, decided.
 
-    Errors: OptionError for a choice that a layer cannot have and a rate that no folding reaches.
+    Errors: OptionError for a choice that a layer cannot have.
     """
     options = replace(options, folding=named_folding(graph, options.folding))
     check_arithmetic(graph, options.arithmetic)
@@ -153,37 +155,15 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
         refuse_truth_tables(graph, options.arithmetic)
     graph, chosen = with_truth_tables(graph, options.arithmetic)
     options = replace(options, arithmetic=chosen)
-    if not options.target_fps:
-        return _design(graph, options, None)
-    if options.io is not Io.STREAM:
-        raise OptionError("--target-fps folds streams: give --io stream")
-    wanted = max(1, int(1e9 / (options.clock_ns * options.target_fps)))
-    target = wanted
-    while True:  # width converters between layers may be slower than both: then faster layers
-        design = _design(graph, options, target)
-        if design.plan.interval <= wanted:
-            return design
-        if target == 1:
-            raise _too_fast(options, wanted, design.plan)
-        target //= 2
+    return _design(graph, options)
 
 
-def _too_fast(options: HlsOptions, wanted: int, fastest: StreamPlan) -> OptionError:
-    busiest = max(fastest.processes, key=lambda p: p.work)
-    rate = 1e9 / (options.clock_ns * fastest.interval)
-    return OptionError(
-        f"--target-fps {options.target_fps:g}: no folding takes a frame in {wanted:,} clocks of "
-        f"{options.clock_ns:g} ns; {rate:,.0f} frames a second can be had, because "
-        f"{busiest.name} takes {fastest.interval:,} clocks however it is folded"
-    )
-
-
-def _design(graph: HwGraph, options: HlsOptions, target: int | None) -> Design:
-    """A design folded for so many clocks a frame."""
+def _design(graph: HwGraph, options: HlsOptions) -> Design:
+    """A design whose arithmetic is settled."""
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
     steps = input_steps(graph, options.arithmetic) if options.io is Io.STREAM else {}
-    folding = default_folding(graph, steps, target) | dict(options.folding)
+    folding = default_folding(graph, steps) | dict(options.folding)
     lanes = stream_lanes(graph, folding)
     simd = {name: pair[1] for name, pair in folding.items()}
     units = encodings(graph, options.arithmetic, simd) if options.io is Io.STREAM else {}
@@ -225,6 +205,7 @@ def _design(graph: HwGraph, options: HlsOptions, target: int | None) -> Design:
         steps={o.function: operand_step(graph, o.node) for o in found},
         units=units,
         ports=weights,
+        memory=options.memory,
         codes=graph.codes,
     )
 

@@ -81,6 +81,7 @@ def render_operator(operator: Operator, design: Design, env: Any) -> tuple[str, 
         context |= stream_numbers(operator, unit)
         port = design.ports.get(operator.function)
         context |= port_numbers(port)
+        context["memory"] = design.memory.get(operator.node.output, "")
         if port is not None:
             context["arguments"] += f", {port.parameter}"
     text = env.get_template(f"hls/{operator.kind}.cpp.j2").render(context)

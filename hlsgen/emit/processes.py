@@ -13,7 +13,6 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from hlsgen.emit.matrices import stream_matrix
 from hlsgen.emit.streaming import Way, way
 from hlsgen.emit.views import Operator, Value
 from hlsgen.ir.hw import HwOp
@@ -45,20 +44,19 @@ def each_step(beats: int, reads: int = 1, writes: int = 1) -> Pattern:
     return Pattern(beats, moves)
 
 
-def resize(given: int, wanted: int, beats: int) -> Pattern:
-    """`beats` beats of `given` lanes as beats of `wanted` lanes."""
-    ratio = max(given, wanted) // min(given, wanted)
-    total = beats * ratio if given > wanted else beats
+def resize(given: int, wanted: int, lanes: int, groups: int) -> Pattern:
+    """Groups of `lanes` as beats of `wanted` lanes: each as soon as all of its lanes are there."""
+    reads, writes = -(-lanes // given), lanes // wanted
+    steps = max(reads, writes)
 
     def moves() -> Moves:
-        steps = np.arange(total)
-        return (
-            Moves((steps[::ratio],), (steps,))
-            if given > wanted
-            else Moves((steps,), (steps[ratio - 1 :: ratio],))
-        )
+        start = np.arange(groups)[:, None] * steps
+        made = np.arange(writes)
+        ready = -(-(made + 1) * wanted // given) - 1
+        written = np.maximum.accumulate(ready - made) + made
+        return Moves(((start + np.arange(reads)).reshape(-1),), ((start + written).reshape(-1),))
 
-    return Pattern(total, moves)
+    return Pattern(groups * steps, moves)
 
 
 def whole(reads: Sequence[int], writes: Sequence[int], between: int) -> Pattern:
@@ -163,10 +161,11 @@ def operator_pattern(operator: Operator) -> Pattern:
 
 def _matrix(op: HwOp, x: Value, y: Value) -> Pattern:
     assert isinstance(op, MatMul | Conv)
-    outputs, inner = stream_matrix(op).shape
+    outputs = len(op.bias)
+    inner = op.weights.size // outputs
     groups = op.group if isinstance(op, Conv) else 1
     vectors = y.size // outputs * groups
-    return matrix(vectors, outputs // y.lanes // groups, inner // x.lanes)
+    return matrix(vectors, -(-outputs // groups // y.lanes), inner // x.lanes)
 
 
 def _channels(op: HwOp, x: tuple[Value, ...], y: Value) -> Pattern:

@@ -19,14 +19,18 @@ from hlsgen.ops.hw.truth_table import TruthTable
 
 
 def emit(
-    network: Network, options: HlsOptions | None = None, board: Board | None = None
+    network: Network,
+    options: HlsOptions | None = None,
+    board: Board | None = None,
+    design: Design | None = None,
 ) -> dict[str, str | bytes]:
     """The HLS sources and scripts, the stand-alone co-simulation model, manifest and proof.
 
-    With a kernel and a board also what `hlsgen bitstream` runs, and the driver.
+    With a kernel and a board also what `hlsgen bitstream` runs, and the driver. `design` is that of
+    the options, where it is at hand.
     """
     options = options or HlsOptions()
-    design = design_of(network.graph, options)
+    design = design or design_of(network.graph, options)
     built = replace(network, graph=design.graph)
     files = design_files(design, options)
     if design.kernel is not None and board is not None:

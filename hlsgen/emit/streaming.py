@@ -43,6 +43,7 @@ class Way(StrEnum):
 class Work:
     """What folding may choose: PE divides `outputs`, SIMD divides `inputs`.
 
+    Where it `pads`, PE may be any number up to `outputs`: the last fold then makes lanes too many.
     Units: `cycles` at PE = SIMD = 1.
     """
 
@@ -50,6 +51,7 @@ class Work:
     outputs: int
     inputs: int
     cycles: int
+    pads: bool = False
 
 
 def channels(of: IntType) -> int:
@@ -77,12 +79,13 @@ def _matrix(op: HwOp, y: IntType) -> Work:
     match op:
         case Conv():
             outputs = op.weights.shape[0] // op.group
-            return Work(
-                Way.MATRIX, outputs, op.weights.shape[1], y.size * _taps(op) * op.weights.shape[1]
-            )
+            inputs = op.weights.shape[1]
+            pads = op.group == 1 and op.budget is None
+            return Work(Way.MATRIX, outputs, inputs, y.size * _taps(op) * inputs, pads)
         case MatMul():
             inputs, outputs = op.weights.shape
-            return Work(Way.MATRIX, outputs, inputs, y.size * inputs)
+            pads = len(y.shape) < 3 and op.budget is None
+            return Work(Way.MATRIX, outputs, inputs, y.size * inputs, pads)
         case _:
             raise AssertionError(f"{type(op).__name__} is no matrix")
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hlsgen.emit.folded import two_dimensional, window_facts
-from hlsgen.emit.processes import Pattern, each_step, operator_pattern, resize, slide, whole
+from hlsgen.emit.helpers import (
+    Discard,
+    Duplicate,
+    FromPort,
+    Helper,
+    Layout,
+    Reorder,
+    Resize,
+    Slide,
+    ToPort,
+)
+from hlsgen.emit.processes import Pattern, operator_pattern
 from hlsgen.emit.views import Operator, Value
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
@@ -19,6 +31,7 @@ from hlsgen.schedule.sizes import size_fifos
 # Stages of a pipeline that may keep tokens while it stalls. The HLS tool chooses them; products,
 # their sum and a requantisation together have some tens.
 _HOLD = 64
+_BEAT = re.compile(r"beat<ap_u?int<(\d+)>, (\d+) ?>")
 _LEAST_DEPTH = 2  # lets a producer and a consumer overlap
 
 
@@ -36,13 +49,15 @@ class Stream:
 class StreamPlan:
     """Channels, and calls in an order in which sequential C simulation finds all data ready.
 
-    `processes` say of each call when it moves its beats; the depths are from their schedule.
+    `processes` say of each call when it moves its beats, `helpers` what it is where it is not an
+    operator's own function; the depths are from their schedule.
     Units: `interval` and `latency` in cycles.
     """
 
     streams: tuple[Stream, ...] = ()
     calls: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
+    helpers: tuple[Helper | None, ...] = ()
     interval: int = 0
     latency: int = 0
 
@@ -55,6 +70,7 @@ class _Draft:
     streams: list[Stream] = field(default_factory=list[Stream])
     calls: list[str] = field(default_factory=list[str])
     processes: list[Process] = field(default_factory=list[Process])
+    helpers: list[Helper | None] = field(default_factory=list["Helper | None"])
 
     def stream(self, name: str, beat: str, note: str = "") -> str:
         self.streams.append(Stream(name, beat, _LEAST_DEPTH, note))
@@ -63,24 +79,28 @@ class _Draft:
     def operate(self, operator: Operator, reads: Sequence[str], writes: Sequence[str]) -> None:
         """The call of an operator's own function, with its weight port if it has one."""
         port = self.weights.get(operator.function)
-        after = () if port is None else (port,)
-        self.call(operator.function, (), operator_pattern(operator), reads, writes, after=after)
+        arguments = [*reads, *writes, *([] if port is None else [port])]
+        self.calls.append(f"{operator.function}({', '.join(arguments)});")
+        self._process(operator.function, operator_pattern(operator), reads, writes)
+        self.helpers.append(None)
 
-    def call(
+    def help(
         self,
-        function: str,
-        parameters: Iterable[object],
-        pattern: Pattern,
+        helper: Helper,
         reads: Sequence[str],
         writes: Sequence[str],
         *,
         before: Sequence[str] = (),
         after: Sequence[str] = (),
     ) -> None:
-        """The call of a process, which reads and writes channels; other arguments stand around."""
-        listed = ", ".join(map(str, parameters))
-        made = f"{function}<{listed}>" if listed else function
-        self.calls.append(f"{made}({', '.join([*before, *reads, *writes, *after])});")
+        """The call of a helper, which reads and writes channels; other arguments stand around."""
+        self.calls.append(f"{helper.call}({', '.join([*before, *reads, *writes, *after])});")
+        self._process(helper.call.partition("<")[0], helper.pattern, reads, writes)
+        self.helpers.append(helper)
+
+    def _process(
+        self, function: str, pattern: Pattern, reads: Sequence[str], writes: Sequence[str]
+    ) -> None:
         name = f"{function} of {(*writes, *reads)[0]}"
         self.processes.append(
             Process(name, pattern.work, tuple(reads), tuple(writes), pattern.moves, function)
@@ -92,8 +112,17 @@ class _Draft:
         streams = tuple(
             replace(s, depth=max(sizing.depths[s.name], _LEAST_DEPTH)) for s in self.streams
         )
-        calls, processes = tuple(self.calls), tuple(self.processes)
-        return StreamPlan(streams, calls, processes, sizing.interval, sizing.latency)
+        return StreamPlan(
+            streams, tuple(self.calls), tuple(self.processes), tuple(self.helpers),
+            sizing.interval, sizing.latency,
+        )  # fmt: skip
+
+
+def beat_bits(beat: str) -> int:
+    """Bits of a beat, from the type that the C++ declares."""
+    found = _BEAT.fullmatch(beat)
+    assert found is not None, beat
+    return int(found[1]) * int(found[2])
 
 
 def port_bits(v: Value) -> int:
@@ -116,11 +145,8 @@ def stream_plan(
     for port in inputs:
         v = by_name[port.onnx]
         entry = plan.stream(f"{port.name}_in", port.beat)
-        parameters = port.t, port.type.format.width, port.lanes, port_bits(port), port.beats
-        plan.call(
-            "from_port", parameters, each_step(port.beats, reads=0), (), (entry,),
-            before=(port.name,),
-        )  # fmt: skip
+        fmt, word = port.type.format, port_bits(port)
+        plan.help(FromPort(fmt, port.lanes, word, port.beats), (), (entry,), before=(port.name,))
         feeds[v.onnx] = iter(_fork(plan, v, _resized(plan, port, v.lanes, entry), counts))
     for operator in operators:
         _operate(plan, operator, by_name, feeds)
@@ -129,11 +155,8 @@ def stream_plan(
     for port in outputs:
         v = by_name[port.onnx]
         source = _resized(plan, replace(v, name=port.name), port.lanes, next(feeds[v.onnx]))
-        parameters = port.t, port.type.format.width, port.lanes, port_bits(port), port.beats
-        plan.call(
-            "to_port", parameters, each_step(port.beats, writes=0), (source,), (),
-            after=(port.name,),
-        )  # fmt: skip
+        fmt, word = port.type.format, port_bits(port)
+        plan.help(ToPort(fmt, port.lanes, word, port.beats), (source,), (), after=(port.name,))
     return plan.finished()
 
 
@@ -151,7 +174,7 @@ def _fork(plan: _Draft, v: Value, source: str, counts: dict[str, int]) -> list[s
     """One channel for each reader of a value."""
     count = counts[v.onnx]
     if count == 0:
-        plan.call("discard", (v.t, v.lanes, v.beats), each_step(v.beats, writes=0), (source,), ())
+        plan.help(Discard(v.type.format, v.lanes, v.beats), (source,), ())
     if count <= 1:
         return [source]
     found: list[str] = []
@@ -160,24 +183,20 @@ def _fork(plan: _Draft, v: Value, source: str, counts: dict[str, int]) -> list[s
         branch = plan.stream(f"{v.name}_to{k}", v.beat)
         last = k == count - 1
         after = plan.stream(f"{v.name}_to{count}" if last else f"{v.name}_rest{k}", v.beat)
-        pattern = each_step(v.beats, writes=2)
-        plan.call("duplicate", (v.t, v.lanes, v.beats), pattern, (rest,), (branch, after))
+        plan.help(Duplicate(v.type.format, v.lanes, v.beats), (rest,), (branch, after))
         found.append(branch)
         rest = after
     return [*found, rest]
 
 
 def _resized(plan: _Draft, v: Value, lanes: int, source: str) -> str:
-    """The channel in beats of another width; two steps where neither width divides the other."""
-    step = math.gcd(v.lanes, lanes)
-    for wanted in dict.fromkeys((step, lanes)):
-        if wanted != v.lanes:
-            resized = replace(v, lanes=wanted)
-            target = plan.stream(f"{v.name}_by{wanted}", resized.beat)
-            pattern = resize(v.lanes, wanted, v.beats)
-            plan.call("resize", (v.t, v.lanes, wanted, v.beats), pattern, (source,), (target,))
-            v, source = resized, target
-    return source
+    """The channel in beats of another width, which divides the channels."""
+    if lanes == v.lanes:
+        return source
+    target = plan.stream(f"{v.name}_by{lanes}", replace(v, lanes=lanes).beat)
+    helper = Resize.of(v.type.format, v.lanes, lanes, v.channels, v.batch * v.pixels)
+    plan.help(helper, (source,), (target,))
+    return target
 
 
 def _operate(
@@ -206,8 +225,8 @@ def _scatter(
     rows = plan.stream(f"{operator.function}_rows", y.beat)
     plan.operate(operator, arguments, (rows,))
     vectors = y.size // y.shape[-1], y.shape[-1], 1
-    pattern = whole((y.beats,), (made.beats,), 0)
-    plan.call("reorder", (y.t, *_layout(y, vectors), *_layout(made)), pattern, (rows,), (y.name,))
+    helper = Reorder(y.type.format, _layout(y, vectors), _layout(made))
+    plan.help(helper, (rows,), (y.name,))
 
 
 def _gathers(operator: Operator) -> bool:
@@ -215,42 +234,46 @@ def _gathers(operator: Operator) -> bool:
     return isinstance(operator.node.op, MatMul) and len(operator.x[0].shape) >= 3
 
 
-def _layout(v: Value, sizes: tuple[int, int, int] | None = None) -> tuple[int, int, int, int]:
+def _layout(v: Value, sizes: tuple[int, int, int] | None = None) -> Layout:
     """Lanes, and the tensor as (batch, channels, pixels)."""
     return (v.lanes, *(sizes or (v.batch, v.channels, v.pixels)))
 
 
 def _prepared(plan: _Draft, operator: Operator, x: Value, given: int, source: str) -> str:
     """The operand as the operator's function takes it: windows, or vectors side by side."""
-    op = operator.node.op
     tagged = replace(x, name=f"{operator.function}_{x.local}", lanes=given)
     if _gathers(operator):
+        even = math.gcd(given, x.channels)
+        source = _resized(plan, tagged, even, source)
         target = plan.stream(f"{operator.function}_vectors", x.beat)
         vectors = x.size // x.shape[-1], x.shape[-1], 1
-        parameters = x.t, *_layout(tagged), *_layout(x, vectors)
-        pattern = whole((tagged.beats,), (x.beats,), 0)
-        plan.call("reorder", parameters, pattern, (source,), (target,))
+        layouts = _layout(replace(tagged, lanes=even)), _layout(x, vectors)
+        plan.help(Reorder(x.type.format, *layouts), (source,), (target,))
         return target
     source = _resized(plan, tagged, x.lanes, source)
-    if isinstance(op, Conv | MaxPool | SumPool) and len(op.window.kernel) <= 2:
-        return _windows(plan, operator, source)
-    return source
+    helper = slide_of(operator)
+    return source if helper is None else _windows(plan, operator, helper, source)
 
 
-def _windows(plan: _Draft, operator: Operator, source: str) -> str:
+def _windows(plan: _Draft, operator: Operator, helper: Slide, source: str) -> str:
     """The process that makes windows of a stream."""
+    beat = f"beat<{helper.operand.cpp}, {helper.lanes} >"
+    target = plan.stream(f"{operator.function}_windows", beat)
+    plan.help(helper, (source,), (target,), after=(str(window_facts(operator).border),))
+    return target
+
+
+def slide_of(operator: Operator) -> Slide | None:
+    """The process that an operator's windows come from, if it takes windows."""
     op, x, y = operator.node.op, operator.x[0], operator.y[0]
-    assert isinstance(op, Conv | MaxPool | SumPool)
+    if not isinstance(op, Conv | MaxPool | SumPool) or len(op.window.kernel) > 2:
+        return None
     facts = window_facts(operator)
-    target = plan.stream(f"{operator.function}_windows", f"beat<{facts.operand.cpp}, {x.lanes} >")
-    w = two_dimensional(op.window)
     height, width = (*x.shape[2:], 1)[:2]
     out_height, out_width = (*y.shape[2:], 1)[:2]
     chunks = x.channels // x.lanes
-    parameters = (
-        x.t, facts.operand.cpp, x.lanes, x.batch, chunks, chunks if facts.alone else facts.groups,
-        height, width, *w.kernel, *w.strides, *w.dilations, *w.pads_begin, out_height, out_width,
+    return Slide(
+        x.type.format, facts.operand, x.lanes, x.batch, chunks,
+        chunks if facts.alone else facts.groups, (height, width), (out_height, out_width),
+        two_dimensional(op.window),
     )  # fmt: skip
-    pattern = slide(w, x.batch, chunks, (height, width), (out_height, out_width))
-    plan.call("slide", parameters, pattern, (source,), (target,), after=(str(facts.border),))
-    return target

@@ -61,7 +61,8 @@ class Value:
 
     @property
     def beats(self) -> int:
-        return self.size // self.lanes
+        """Beats of a frame; the last one of a place may have lanes that say nothing."""
+        return self.batch * self.pixels * -(-self.channels // self.lanes)
 
     @property
     def beat(self) -> str:

@@ -13,11 +13,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from hlsgen.expr.tree import Leaf, leaves
+from hlsgen.fold.choose import binding_text
 from hlsgen.report.inspect import parameters
 
 if TYPE_CHECKING:
     from hlsgen.boards import Board
     from hlsgen.build.project import Built
+    from hlsgen.fold.choose import Folded
     from hlsgen.report.inspect import Inspection
     from hlsgen.report.write import Made
     from hlsgen.sim.verify import Verification
@@ -58,7 +60,34 @@ def built_summary(built: Built, board: str) -> None:
             f"  schedule: a frame every {plan['interval_cycles']:,} cycles, the first after "
             f"{plan['latency_cycles']:,} (an estimate: the HLS tool has the last word)"
         )
+    if built.folded is not None:
+        folding_table(built.folded)
     verified(built.verification)
+
+
+def folding_table(folded: Folded) -> None:
+    """Each operator's folding and what it takes, all of them beside the limits, and what binds."""
+    table = Table("operator", "layer", box=None, pad_edge=False)
+    columns = ("PE", "SIMD", "products", "weights", "cycles", "LUT", "FF", "DSP", "BRAM18", "URAM")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("products", "weights") else "right")
+    for layer in folded.estimate.layers:
+        use = [f"{v:,.0f}" for v in layer.use.vector]
+        simd = str(layer.simd) if layer.arithmetic else ""
+        table.add_row(
+            layer.operator, escape(layer.name), str(layer.pe), simd, layer.arithmetic, layer.memory,
+            f"{layer.cycles:,}", *use,
+        )  # fmt: skip
+    rest = folded.shell + folded.estimate.ports.vector
+    whole = folded.shell + folded.estimate.use.vector
+    for label, values in (("ports, shell", rest), ("all", whole), ("limit", folded.limits)):
+        table.add_row(label, *[""] * 6, *(f"{v:,.0f}" for v in values))
+    console.print(table)
+    rate = 1e9 / (folded.cycles * folded.options.clock_ns)
+    console.print(
+        f"  {rate:,.0f} frames a second at {folded.options.clock_ns:g} ns; "
+        f"{binding_text(folded.step, folded.options.clock_ns)} (estimates: no tool was run)"
+    )
 
 
 def verified(result: Verification) -> None:

@@ -84,6 +84,24 @@ class Logic:
 
 
 @dataclass(frozen=True, slots=True)
+class Fabric:
+    """What a streamed operator takes by the cost model: its own function, and what leads to it.
+
+    `between` are its windows, width converters, forks and the FIFOs in front of all these, in the
+    order of `own`: LUT, FF, DSP, BRAM18, URAM. `memory` is where its weights stand, "" without.
+    """
+
+    own: tuple[float, ...]
+    between: tuple[float, ...]
+    memory: str
+
+    @property
+    def all(self) -> tuple[float, ...]:
+        """Both together."""
+        return tuple(a + b for a, b in zip(self.own, self.between, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One hardware operator; `pe` and `simd` outputs and inputs a clock, `cycles` of a frame."""
 
@@ -104,6 +122,7 @@ class Layer:
     simd: int | None
     cycles: int | None
     logic: Logic | None
+    fabric: Fabric | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +162,7 @@ class Fifo:
 class Streaming:
     """The schedule of a streamed design, an estimate: stalls of pipelines are the HLS tool's.
 
+    `shell` is what the resources around the kernel are taken to be, in the order of `Fabric.own`.
     Units: cycles. `no_spans` says why the first frames were not followed, "" where they were.
     """
 
@@ -153,6 +173,7 @@ class Streaming:
     processes: tuple[Process, ...]
     fifos: tuple[Fifo, ...]
     no_spans: str
+    shell: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

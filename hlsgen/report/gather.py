@@ -11,6 +11,9 @@ from hlsgen.build.project import Project, hls_options, open_project
 from hlsgen.emit.hls import Design, Io, design_files, design_of
 from hlsgen.errors import OptionError
 from hlsgen.expr.tree import Leaf, leaves
+from hlsgen.fold.estimate import estimate
+from hlsgen.fold.goal import SHELL
+from hlsgen.fold.use import KINDS, Use
 from hlsgen.report.checks import digests, proven, read_json, verified
 from hlsgen.report.facts import (
     BoardFacts,
@@ -46,8 +49,11 @@ def report_of(folder: Path) -> Report:
     design = design_of(graph, options)
     streamed = design.io is Io.STREAM
     hardware = Hardware(None, None, {}) if streamed else hardware_of(project)
-    streaming = streaming_of(design, options.clock_ns) if streamed else None
-    layers = layers_of(graph, design, hardware.logic)
+    shell = SHELL[board.flow]
+    streaming = streaming_of(design, options.clock_ns, shell) if streamed else None
+    fabric = estimate(design) if streamed else None
+    taken = None if fabric is None else fabric.use + shell
+    layers = layers_of(graph, design, hardware.logic, fabric)
     sources = dict(design_files(design, options))
     if hardware.rtl is not None and hardware.pipeline is not None and hardware.pipeline.emitted:
         sources |= {f"rtl/{name}": text for name, text in hardware.rtl.files.items()}
@@ -71,7 +77,7 @@ def report_of(folder: Path) -> Report:
         pipeline=hardware.pipeline,
         no_pipeline=hardware.refusal,
         measured=measured,
-        board=_board(board, hardware.pipeline, measured),
+        board=_board(board, hardware.pipeline, taken, measured),
         memory=_memory(board, design, layers, streaming),
         digests=digests(folder),
     )
@@ -152,11 +158,15 @@ def _numbers(value: float | list[float]) -> str:
     return f"[{len(value)} numbers]" if isinstance(value, list) else f"{value:g}"
 
 
-def _board(board: Board, pipeline: Pipeline | None, measured: Measured | None) -> BoardFacts:
+def _board(
+    board: Board, pipeline: Pipeline | None, fabric: Use | None, measured: Measured | None
+) -> BoardFacts:
     """What there is of each resource, and what the design takes where that is known."""
     estimates: dict[str, float] = {}
     if pipeline is not None:
         estimates = {"lut": pipeline.luts, "ff": pipeline.register_bits}
+    if fabric is not None:
+        estimates = dict(zip(KINDS, fabric.counts, strict=True))
     counts = {} if measured is None else dict(measured.counts)
     budget = board.budget
     return BoardFacts(

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit import sums as adders
 from hlsgen.emit.arithmetic import arithmetic_of
 from hlsgen.emit.hls import Design, Io
 from hlsgen.emit.views import Operator
+from hlsgen.fold.estimate import Estimate, LayerUse
 from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.staircase import Staircase as StaircaseOp
-from hlsgen.report.facts import Layer, Logic, Staircase, Sums, Tensor, Weights
+from hlsgen.report.facts import Fabric, Layer, Logic, Staircase, Sums, Tensor, Weights
 from hlsgen.report.inspect import detail, multiplies
 
 CHECKED = "at both ends of the range and on both sides of every step"
 
 
-def layers_of(graph: HwGraph, design: Design, logic: Mapping[str, Logic]) -> tuple[Layer, ...]:
+def layers_of(
+    graph: HwGraph, design: Design, logic: Mapping[str, Logic], fabric: Estimate | None
+) -> tuple[Layer, ...]:
     """Every operator, in the order of the design; `logic` by the name of its first output."""
+    taken = {} if fabric is None else {layer.node: layer for layer in fabric.layers}
     return tuple(
-        _layer(k, operator, graph, design, logic.get(operator.node.output))
+        replace(
+            _layer(k, operator, graph, design, logic.get(operator.node.output)),
+            fabric=_fabric(taken.get(operator.node.output)),
+        )
         for k, operator in enumerate(design.operators)
     )
 
@@ -59,7 +67,12 @@ def _layer(
         simd=operator.x[0].lanes if streamed and matrix else None,
         cycles=works.get(operator.function),
         logic=logic,
+        fabric=None,
     )
+
+
+def _fabric(found: LayerUse | None) -> Fabric | None:
+    return None if found is None else Fabric(found.own.counts, found.between.counts, found.memory)
 
 
 def _weights(operator: Operator, design: Design) -> Weights | None:

@@ -127,7 +127,9 @@ def test_figures_say_how_they_were_found(
     assert plan is not None
     assert pipeline is not None
     assert f"A frame every {plan.interval:,} cycles" in stream
-    assert "neither estimated nor measured" in stream
+    resources = {r.name: r.estimate for r in reports[0].board.resources}
+    assert f"{resources['LUT']:,.0f} of {reports[0].board.resources[0].budget:,}" in stream
+    assert "no vendor tool was run" in stream
     assert "Not measured yet" in parallel
     assert f"{pipeline.luts:,.0f} of {reports[1].board.resources[0].budget:,}" in parallel
     assert "SLR2" in parallel

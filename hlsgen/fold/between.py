@@ -1,0 +1,73 @@
+"""What stands between operators: FIFOs, width converters, window processes, ports."""
+
+from __future__ import annotations
+
+import math
+
+from hlsgen.emit.helpers import (
+    Discard,
+    Duplicate,
+    FromPort,
+    Helper,
+    Reorder,
+    Resize,
+    Slide,
+    ToPort,
+)
+from hlsgen.emit.memories import bram18, in_luts, shift_luts
+from hlsgen.fold.operators import buffer
+from hlsgen.fold.prices import luts, selected
+from hlsgen.fold.use import Use
+
+_FIFO = 12  # counters and flags
+_SMALL = 15  # a loop counter and the handshakes of its streams
+_SLIDE = 140  # counters of places and taps, addresses, comparisons with the borders
+
+
+def fifo_use(depth: int, bits: int) -> Use:
+    """A FIFO, in shift registers or in block RAM, with a register at its output."""
+    control = luts({"control": _FIFO})
+    found, blocks = shift_luts(depth, bits), bram18(depth, bits)
+    if in_luts(found, blocks):
+        return Use(found + control, float(bits + _FIFO))
+    return Use(control, float(bits + _FIFO), bram18=blocks)
+
+
+def helper_use(helper: Helper) -> Use:
+    """A process that brings streams into shape."""
+    match helper:
+        case FromPort() | ToPort():
+            return _process(_SMALL, helper.lanes * helper.format.width)
+        case Duplicate() | Discard():
+            return _process(_SMALL, helper.lanes * helper.format.width)
+        case Resize():
+            return _resize(helper)
+        case Reorder():
+            bits = helper.given[0] * helper.format.width
+            words = math.prod(helper.given[1:]) // helper.given[0]
+            return buffer(words, bits) + _process(3 * _SMALL, bits)
+        case Slide():
+            return slide_use(helper)
+
+
+def _resize(helper: Resize) -> Use:
+    """A register for the lanes of a group, and what picks the lanes of a beat."""
+    width = helper.format.width
+    held = helper.reads * helper.given * width
+    picked = selected(helper.writes, helper.wanted * width)
+    return _process(_SMALL + helper.reads, held) + Use(luts({"choices": picked}))
+
+
+def slide_use(helper: Slide) -> Use:
+    """The ring of rows, and the border."""
+    bits = helper.lanes * helper.format.width
+    out = helper.lanes * helper.operand.width
+    rows = (helper.window.kernel[0] - 1) * helper.window.dilations[0] + 1
+    ring = buffer(rows * helper.size[1] * helper.chunks, bits)
+    border = out if helper.window.padded else 0
+    return ring + _process(_SLIDE, out) + Use(luts({"choices": border}))
+
+
+def _process(control: float, bits: float) -> Use:
+    """Control, and registers for what moves."""
+    return Use(luts({"control": control}), bits + control)

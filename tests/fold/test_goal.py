@@ -1,0 +1,122 @@
+"""Goals: what is asked for is reached on the design itself, or refused with what can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hls_graphs import branches, mlp, residual
+
+from hlsgen.boards import load_board
+from hlsgen.build.project import BuildOptions, build
+from hlsgen.cli.given import build_options
+from hlsgen.emit.hls import HlsOptions, Io
+from hlsgen.errors import OptionError
+from hlsgen.fold.choose import Folded, fold
+from hlsgen.fold.goal import SHELL, Goal, least_cycles, rooms
+from hlsgen.fold.use import KINDS
+from hlsgen.ir.hw import HwGraph
+
+CLOCK_NS = 4.0
+BOARD = load_board("ultra96v2")
+OPTIONS = HlsOptions(io=Io.STREAM, clock_ns=CLOCK_NS)
+
+
+def fps(cycles: float) -> float:
+    return 1e9 / CLOCK_NS / cycles
+
+
+def folded(graph: HwGraph, goal: Goal) -> Folded:
+    return fold(graph, OPTIONS, BOARD, goal)
+
+
+@pytest.mark.parametrize("cycles", [900, 3000, 20000])
+@pytest.mark.parametrize("make", [residual, branches])
+def test_a_frame_takes_no_more_cycles_than_asked_for(
+    make: Callable[[], HwGraph], cycles: int
+) -> None:
+    found = folded(make(), Goal(fps(cycles + 0.5)))
+    plan = found.design.plan
+    assert plan.interval == max(p.work for p in plan.processes) == found.cycles <= cycles
+    whole = found.estimate.use.vector + found.shell
+    assert (whole <= found.limits).all()
+
+
+def test_slower_is_smaller() -> None:
+    luts = [folded(residual(), Goal(fps(n + 0.5))).estimate.use.lut for n in (20000, 3000, 900)]
+    assert luts == sorted(luts)
+    assert luts[0] < luts[2]
+
+
+def test_least_of_one_kind_takes_more_of_others() -> None:
+    some, no_dsp = (folded(residual(), Goal(fps(3000), minimise=k)) for k in ("lut", "dsp"))
+    assert no_dsp.estimate.use.dsp < some.estimate.use.dsp
+    assert no_dsp.estimate.use.lut > some.estimate.use.lut
+
+
+def test_the_share_of_the_board_is_kept() -> None:
+    shell = SHELL[BOARD.flow].vector / np.maximum(rooms(BOARD)[0].counts, 1)
+    small = Goal(maximise=True, max_util={"": 0.16, "dsp": shell[2] + 4 / 360})
+    found = folded(residual(), small)
+    whole = found.estimate.use.vector + found.shell
+    assert (whole <= found.limits).all()
+    assert found.limits[0] == pytest.approx(0.16 * 70560)
+    assert found.estimate.use.dsp <= 4
+    more = folded(residual(), Goal(maximise=True, max_util={"": 0.3}))
+    assert more.cycles < found.cycles
+
+
+def test_a_rate_out_of_reach_names_what_can_be_had() -> None:
+    with pytest.raises(OptionError, match=r"5 are wanted; [\d,]+ frames a second can be had"):
+        folded(residual(), Goal(fps(5)))
+
+
+def test_a_board_too_small_says_which_part() -> None:
+    with pytest.raises(OptionError, match=r"does not fit: its smallest folding takes \d+% of the"):
+        folded(residual(), Goal(maximise=True, max_util={"lut": 0.1}))
+
+
+def test_what_the_user_named_stays() -> None:
+    graph = mlp()
+    name = graph.nodes[0].output
+    found = fold(graph, OPTIONS_WITH(name), BOARD, Goal(maximise=True))
+    assert found.options.folding[name] == (3, 4)
+    (layer,) = [x for x in found.estimate.layers if x.node == name]
+    assert (layer.pe, layer.simd) == (3, 4)
+
+
+def OPTIONS_WITH(name: str) -> HlsOptions:
+    return HlsOptions(io=Io.STREAM, clock_ns=CLOCK_NS, folding={name: (3, 4)})
+
+
+@pytest.mark.parametrize(
+    ("goal", "message"),
+    [
+        ({"target_fps": 9.0, "maximise": True}, "give one of them"),
+        ({"minimise": "lut"}, "needs --target-fps"),
+        ({"max_util": ["lut=1.5"]}, "over 0, up to 1"),
+        ({"max_util": ["nan"]}, "over 0, up to 1"),
+        ({"max_util": ["gates=0.5"]}, "no resource 'gates'"),
+        ({"max_util": ["much"]}, "needed is 0.7, or dsp=0.7"),
+        ({"target_fps": float("nan")}, "must not be negative"),
+    ],
+)
+def test_goals_that_mean_nothing_are_refused(goal: dict, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        build_options("ultra96", "stream", 0, "", None, None, None, 1, 0, csim=False, **goal)
+
+
+def test_parallel_designs_have_no_folding(tmp_path) -> None:
+    from pathlib import Path
+
+    model = Path(__file__).parents[2] / "examples" / "digits_mlp" / "digits_mlp.onnx"
+    with pytest.raises(OptionError, match="give --io stream"):
+        build(model, tmp_path / "p", BuildOptions(goal=Goal(1000.0), csim=False))
+
+
+def test_transfers_bound_the_rate() -> None:
+    """Ultra96: one memory of 4.26 GB/s for all ports; U280: a bank of 14.375 GB/s a port."""
+    assert least_cycles(BOARD, (3000, 10), 4.0) == -(-3010 // (0.7 * 4.26 * 4.0)) // 1
+    assert least_cycles(load_board("u280"), (3000, 10), 4.0) == -(-3000 // (0.7 * 14.375 * 4.0))
+    assert len(KINDS) == 5

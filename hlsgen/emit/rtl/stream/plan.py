@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from hlsgen.emit.arithmetic import arithmetic_of
 from hlsgen.emit.hls import Design
+from hlsgen.emit.folded import window_facts
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import Namer
 from hlsgen.emit.processes import each_step, resize
 from hlsgen.emit.rtl.stream.elementwise import map_unit
 from hlsgen.emit.rtl.stream.matrix import matrix_unit, window_unit
+from hlsgen.emit.rtl.stream.windows import slide_unit
 from hlsgen.emit.rtl.stream.unit import Channel, Holder, Unit
 from hlsgen.emit.streaming import Way, way
 from hlsgen.emit.streams import port_bits
@@ -199,10 +201,7 @@ class _Draft:
         """An operator's unit, and those that bring its operands into shape."""
         op = operator.node.op
         kind = way(op, tuple(v.type for v in operator.x), tuple(v.type for v in operator.y))
-        arguments = [
-            self._resized(x, self.made[x.onnx].lanes, x.lanes, next(self.feeds[x.onnx]))
-            for x in operator.x
-        ]
+        arguments = [self._prepared(operator, x) for x in operator.x]
         if kind is Way.CHANNELS and isinstance(op, Reshape):
             results = list(arguments)
         elif kind is Way.WHOLE:
@@ -217,6 +216,19 @@ class _Draft:
             self._compute(operator, kind, arguments, results[0])
         for y, channel in zip(operator.y, results, strict=True):
             self.feeds[y.onnx] = iter(self._fork(self.made[y.onnx], channel))
+
+    def _prepared(self, operator: Operator, x: Value) -> str:
+        """An operand as the operator's unit takes it: in tokens of its width, as windows."""
+        op = operator.node.op
+        source = self._resized(x, self.made[x.onnx].lanes, x.lanes, next(self.feeds[x.onnx]))
+        if not isinstance(op, Conv | MaxPool | SumPool) or len(op.window.kernel) > 2:
+            return source
+        width = window_facts(operator).operand.width
+        target = self.channel(f"{operator.function}_windows", x, x.lanes, width)
+        self.channels[source] = replace(self.channels[source], holder=Holder.RING)
+        name = self.namer.take(f"slide_{operator.function}")
+        self.unit(slide_unit(operator, name, source, target))
+        return target
 
     def _compute(
         self, operator: Operator, kind: Way, arguments: Sequence[str], result: str

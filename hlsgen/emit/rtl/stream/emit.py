@@ -67,6 +67,7 @@ def _own(unit: Unit, env: Any) -> str:
 
 _NEEDS = {
     "map": ("stream_map", "stream_loop", "stream_delay"),
+    "places": ("stream_places",),
     "matrix": ("stream_matrix", "stream_accumulate", "stream_greatest", "stream_loop",
                "stream_delay"),
 }  # fmt: skip

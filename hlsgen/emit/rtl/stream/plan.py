@@ -15,6 +15,7 @@ from hlsgen.emit.processes import each_step, resize
 from hlsgen.emit.rtl.stream.elementwise import map_unit
 from hlsgen.emit.rtl.stream.matrix import matrix_unit, window_unit
 from hlsgen.emit.rtl.stream.windows import slide_unit
+from hlsgen.emit.rtl.stream.pixels import concat_unit, places_unit
 from hlsgen.emit.rtl.stream.unit import Channel, Holder, Unit
 from hlsgen.emit.streaming import Way, way
 from hlsgen.emit.streams import port_bits
@@ -245,7 +246,10 @@ class _Draft:
                 )
             case Conv() | MaxPool() | SumPool():
                 self.unit(window_unit(operator, name, arguments[0], result, sums, self.clock_ns))
-            case Concat() | Reduce():
-                raise Unsupported(f"{type(op).__name__} is to come", operator.node.loc)
+            case Concat():
+                name = self.namer.take(f"concat_{result}")
+                self.unit(concat_unit(operator, name, arguments, result))
+            case Reduce():
+                self.unit(places_unit(operator, name, arguments[0], result))
             case _:
                 self.unit(map_unit(operator, name, arguments, result, self.clock_ns))

@@ -30,7 +30,7 @@ from hlsgen.errors import HlsgenError, OptionError, ToolMissing, VerificationFai
 from hlsgen.ir.hw import HwGraph
 from hlsgen.sim.verify import Engine
 
-FLAGS = ("-std=c++14", "-O1", "-w")
+FLAGS = ("-std=c++14", "-w")
 _WATCH = "HLSGEN_WATCH"
 _AGAIN = 4  # how many frames run again with ports that are held up at random
 
@@ -76,10 +76,15 @@ def stream_simulator() -> Simulator:
 
 
 def compile_stream(
-    rtl: StreamRtl, graph: HwGraph, simulator: Simulator | None = None
+    rtl: StreamRtl,
+    graph: HwGraph,
+    simulator: Simulator | None = None,
+    *,
+    effort: str = "-O1",
 ) -> StreamSimulation:
     """The design as an executable; equal designs are compiled once.
 
+    `effort` is of the C++ compiler: -O0 is ready sooner and runs longer.
     Errors: ToolMissing without a simulator or g++; HlsgenError with the tool's first error.
     """
     simulator = simulator or stream_simulator()
@@ -87,7 +92,7 @@ def compile_stream(
     kind = "verilator" if isinstance(simulator, Verilator) else "cxxrtl"
     files = {**rtl.files, **emit_stream_harness(rtl, kind)}
     named = (part for item in sorted(files.items()) for part in item)
-    target = cache_dir("rtl") / digest([simulator.version, program, *FLAGS, *named])
+    target = cache_dir("rtl") / digest([simulator.version, program, effort, *FLAGS, *named])
 
     def make(fresh: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="new-", dir=fresh.parent) as name:
@@ -95,33 +100,33 @@ def compile_stream(
             write_files(work, files)
             match simulator:
                 case Verilator():
-                    made = _verilate(simulator, rtl, work)
+                    made = _verilate(simulator, rtl, work, effort)
                 case Yosys():
-                    made = _cxxrtl(simulator, rtl, work, program)
+                    made = _cxxrtl(simulator, rtl, work, [program, effort])
             made.replace(fresh)
 
     return StreamSimulation(kept(target, "the RTL simulation", make), rtl, graph)
 
 
-def _cxxrtl(yosys: Yosys, rtl: StreamRtl, work: Path, program: str) -> Path:
+def _cxxrtl(yosys: Yosys, rtl: StreamRtl, work: Path, command: list[str]) -> Path:
     yosys.run(
         f"verilog_defines -D{_WATCH}; read_verilog -sv {' '.join(rtl.files)}; "
-        f"hierarchy -check -top {rtl.top}; proc; flatten; opt_expr; opt_clean; "
-        "write_cxxrtl -g0 -O4 design.cc",
+        f"hierarchy -check -top {rtl.top}; proc; flatten; opt -fast; clean -purge; "
+        "write_cxxrtl -g0 -O6 design.cc",
         work,
     )
     paths = [f"-I{folder}" for folder in yosys.cxxrtl]
     run_compiler(
-        [program, *FLAGS, *paths, "harness.cpp", "-o", "simulation"], "the RTL", folder=work
+        [*command, *FLAGS, *paths, "harness.cpp", "-o", "simulation"], "the RTL", folder=work
     )
     return work / "simulation"
 
 
-def _verilate(verilator: Verilator, rtl: StreamRtl, work: Path) -> Path:
+def _verilate(verilator: Verilator, rtl: StreamRtl, work: Path, effort: str) -> Path:
     command = [
         verilator.program, "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-style",
         f"-D{_WATCH}", "--x-assign", "0", "--x-initial", "0", "--prefix", "Vdesign",
-        "--top-module", rtl.top, "-O3", "-CFLAGS", "-O1", "-o", "simulation",
+        "--top-module", rtl.top, "-O3", "-CFLAGS", effort, "-o", "simulation",
         *rtl.files, "harness.cpp",
     ]  # fmt: skip
     run_compiler([*command, "-CFLAGS", f"-I{work}"], "the RTL", folder=work)
@@ -145,10 +150,7 @@ def run_stream(
     count = max((len(inputs[name]) for name in graph.inputs), default=1)
     wait = patience(simulation.rtl)
     rng = np.random.default_rng(0)
-    gates = {
-        p.value.name: rng.random(61 + 2 * k) < 0.5
-        for k, p in enumerate((*plan.inputs, *plan.outputs))
-    }
+    gates = {p.value.name: rng.random(61 + 2 * k) < 0.5 for k, p in enumerate(plan.ports)}
     few = min(count, _AGAIN)
     plain, held = simulation.run([Job(inputs, count, wait), Job(inputs, few, 8 * wait, gates)])
     for outcome, how in ((plain, ""), (held, " under back-pressure")):

@@ -114,7 +114,7 @@ def netlist(
     tensors |= {bus.onnx: _elements(bus) for bus in inputs}
     drafts: list[Draft] = []
     for node in graph.nodes:
-        moved = _wiring(node, [tensors[v] for v in node.inputs])
+        moved = wiring(node, [tensors[v] for v in node.inputs])
         if moved is not None:
             tensors[node.output] = moved
             continue
@@ -150,7 +150,7 @@ def _elements(bus: Bus) -> Places:
     return places.reshape(bus.type.shape)
 
 
-def _wiring(node: Node[HwOp], x: list[Places]) -> Places | None:
+def wiring(node: Node[HwOp], x: list[Places]) -> Places | None:
     """The operands of an operator that only moves elements; None for all others."""
     match node.op:
         case Constant(values):

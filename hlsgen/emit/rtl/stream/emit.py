@@ -11,7 +11,7 @@ from hlsgen.data import templates_dir
 from hlsgen.emit.hls import HlsOptions, design_of
 from hlsgen.emit.jinja import environment, tidy
 from hlsgen.emit.rtl.stream.plan import RtlPlan, stream_rtl_plan
-from hlsgen.emit.rtl.stream.unit import Holder, Unit, bits_for
+from hlsgen.emit.rtl.stream.unit import Channel, Holder, Unit, bits_for
 from hlsgen.ir.hw import HwGraph
 
 
@@ -25,35 +25,43 @@ class StreamRtl:
     files: Mapping[str, str]
 
 
-def emit_stream_rtl(graph: HwGraph, options: HlsOptions) -> StreamRtl:
+def emit_stream_rtl(
+    graph: HwGraph, options: HlsOptions, depths: Mapping[str, int] | None = None
+) -> StreamRtl:
     """The SystemVerilog of a graph whose tensors are streamed; nothing is written.
 
-    Folding, ports and arithmetic are those of the HLS project of the same options.
+    Folding, ports and arithmetic are those of the HLS project of the same options. `depths` are
+    of channels that shall have another depth than the schedule asks for: such a design may be
+    slower, or stop for ever, as `self_timed` says.
     Errors: Unsupported for an operator without a form here; OptionError as `design_of`.
     """
     design = design_of(graph, options)
-    plan = stream_rtl_plan(design, options.clock_ns)
+    plan = stream_rtl_plan(design, options.clock_ns).with_depths(depths or {})
     env = environment(options.templates)
     files: dict[str, str] = {}
+    channels = {c.name: c for c in plan.channels}
     for unit in plan.units:
         if unit.frame:
-            files[f"{unit.module}.sv"] = _own(unit, env)
+            files[f"{unit.module}.sv"] = _own(unit, channels, env)
         for f in unit.functions:
             files |= f.extra
     folder = (options.templates or templates_dir()) / "rtl" / "stream"
     files |= {name: (folder / name).read_text(encoding="utf-8") for name in _library(plan, folder)}
     text = env.get_template("rtl/stream/top.sv.j2").render(
-        design=design, plan=plan, holder=Holder, channels={c.name: c for c in plan.channels}
+        design=design, plan=plan, holder=Holder, channels=channels
     )
     files[f"{design.top}.sv"] = tidy(text)
     return StreamRtl(design.top, options.clock_ns, plan, files)
 
 
-def _own(unit: Unit, env: Any) -> str:
+def _own(unit: Unit, channels: Mapping[str, Channel], env: Any) -> str:
     """The module of a unit with those of its functions and constants."""
-    parts = [env.get_template(unit.frame).render(unit=unit, **unit.numbers)]
+    numbers, roms = unit.numbers, unit.roms
+    if unit.finish is not None:
+        numbers, roms = unit.finish(channels[unit.reads[0]])
+    parts = [env.get_template(unit.frame).render(unit=unit, **numbers)]
     rom = env.get_template("rtl/stream/rom.sv.j2")
-    for r in unit.roms:
+    for r in roms:
         parts.append(
             rom.render(
                 name=r.name, note=r.note, words=r.words, bits=r.width, style=r.style,
@@ -67,6 +75,7 @@ def _own(unit: Unit, env: Any) -> str:
 
 _NEEDS = {
     "map": ("stream_map", "stream_loop", "stream_delay"),
+    "gather": ("stream_gather",),
     "places": ("stream_places",),
     "matrix": ("stream_matrix", "stream_accumulate", "stream_greatest", "stream_loop",
                "stream_delay"),

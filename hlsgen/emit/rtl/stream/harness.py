@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hlsgen.emit.jinja import environment, tidy
 from hlsgen.emit.rtl.harness import mangled
+from hlsgen.emit.rtl.stream.assemble import StreamPort
 from hlsgen.emit.rtl.stream.emit import StreamRtl
-from hlsgen.emit.rtl.stream.plan import StreamPort
 from hlsgen.emit.streaming import stream_order
 from hlsgen.ir.field import to_object
 from hlsgen.ir.hw import HwGraph
@@ -54,7 +54,7 @@ def emit_stream_harness(rtl: StreamRtl, kind: str) -> dict[str, str]:
         "top": rtl.top,
         "inputs": [p.value.name for p in plan.inputs],
         "outputs": [p.value.name for p in plan.outputs],
-        "ports": [(p.value.beats, chunks(p)) for p in (*plan.inputs, *plan.outputs)],
+        "ports": [(p.value.beats, chunks(p)) for p in plan.ports],
         "channels": len(plan.channels),
     }
     return {
@@ -72,7 +72,7 @@ def packed_job(rtl: StreamRtl, graph: HwGraph, job: Job) -> bytes:
     """A job as the harness reads it."""
     plan = rtl.plan
     parts: list[Words] = [np.array([job.frames, job.patience], np.uint32)]
-    for port in (*plan.inputs, *plan.outputs):
+    for port in plan.ports:
         gate = job.gates.get(port.value.name, OPEN)
         parts += [np.array([len(gate)], np.uint32), gate.astype(np.uint32)]
     for port, name in zip(plan.inputs, graph.inputs, strict=True):
@@ -126,10 +126,7 @@ def read_outcomes(
 
     for job in jobs:
         stuck = bool(take(1)[0])
-        clocks = {
-            p.value.name: take(int(take(1)[0])).astype(np.int64)
-            for p in (*plan.inputs, *plan.outputs)
-        }
+        clocks = {p.value.name: take(int(take(1)[0])).astype(np.int64) for p in plan.ports}
         words = [take(len(clocks[p.value.name]) * chunks(p)) for p in plan.outputs]
         peaks = dict(
             zip((c.name for c in plan.channels), map(int, take(len(plan.channels))), strict=True)

@@ -29,19 +29,21 @@ def places_unit(operator: Operator, name: str, read: str, write: str) -> Unit:
     )  # fmt: skip
 
 
-def concat_unit(operator: Operator, name: str, reads: Sequence[str], write: str) -> Unit:
-    """Channels side by side, every element in the result's format."""
+def concat_unit(
+    operator: Operator, name: str, reads: Sequence[str], write: str, lanes: int,
+    tokens: Sequence[int],
+) -> Unit:  # fmt: skip
+    """So many tokens of each operand in turn, every element in the result's format."""
     y = operator.y[0]
-    tokens = [v.channels // v.lanes for v in operator.x]
     listed = ", ".join(f"32'd{n}" for n in reversed(tokens))
     parameters: dict[str, int | str] = {
-        "OPERANDS": len(reads), "WIDTH": y.lanes * y.type.format.width, "TOKENS": f"{{{listed}}}",
+        "OPERANDS": len(reads), "WIDTH": lanes * y.type.format.width, "TOKENS": f"{{{listed}}}",
     }  # fmt: skip
     return Unit(
-        name, operator.title, "stream_concat", in_turns(y.batch * y.pixels, tokens),
+        name, operator.title, "stream_concat", in_turns(y.size // lanes // sum(tokens), tokens),
         tuple(reads), (write,), 1, parameters,
         numbers={"operands": [
-            extended(f"{read}__out", v.lanes, v.type.format, y.type.format)
+            extended(f"{read}__out", lanes, v.type.format, y.type.format)
             for read, v in zip(reads, operator.x, strict=True)
         ]},
     )  # fmt: skip

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.emit.jinja import environment, tidy
+from hlsgen.emit.rtl.stream.assemble import StreamPort
 from hlsgen.emit.rtl.stream.emit import StreamRtl
 from hlsgen.emit.rtl.stream.harness import chunks, packed_words
-from hlsgen.emit.rtl.stream.plan import StreamPort
 from hlsgen.ir.hw import HwGraph
 
 Array = NDArray[Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -76,7 +76,7 @@ class Unit:
 
     `module` is instantiated with `parameters`: one of templates/rtl/stream, or this unit's own,
     which the template `frame` writes from `numbers`. `stages` are clocks from a step to the push of
-    what it makes.
+    what it makes. `finish` has numbers and constants that depend on the depth of the channel read.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Unit:
     numbers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     functions: tuple[Function, ...] = ()
     roms: tuple[Rom, ...] = ()
+    finish: Callable[[Channel], tuple[Mapping[str, Any], tuple[Rom, ...]]] | None = None
 
     @property
     def process(self) -> Process:

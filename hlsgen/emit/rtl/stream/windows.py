@@ -59,9 +59,7 @@ class Slide:
         need = np.maximum(np.where(inside, token + 1, 0).reshape(-1), free)
         free[-1] = need[-1] = self.frame
         counts = np.arange(1, self.frame + 1)
-        return tuple(
-            np.searchsorted(np.maximum.accumulate(v), counts) for v in (need, free)
-        )  # pyright: ignore[reportReturnType]
+        return tuple(np.searchsorted(np.maximum.accumulate(v), counts) for v in (need, free))  # pyright: ignore[reportReturnType]
 
     def origin(self) -> Steps:
         """Tokens before the upper left corner of each window, as far as no later one needs them."""

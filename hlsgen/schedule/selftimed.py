@@ -17,19 +17,26 @@ from hlsgen.schedule.periodic import LATENCY
 from hlsgen.schedule.process import Process, Steps
 
 Gate = NDArray[np.bool_]  # the cycles at which a port may move a token, over and over again
+OPEN: Gate = np.ones(1, np.bool_)  # of a port that nothing holds up
+_NEVER = 1 << 40  # the cycle of what waits for a token after the last one
 
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """Cycles over all frames: when each token of a channel is written, read and let go of."""
+    """When each token of a channel is written, read and let go of, in cycles; `end` is the last.
+
+    A unit that makes tokens without reading any, a border for instance, has begun the next frame.
+    """
 
     written: Mapping[str, Steps]
     read: Mapping[str, Steps]
     freed: Mapping[str, Steps]
+    end: int
 
     def peak(self, channel: str) -> int:
-        """The highest count of places taken, as a register shows it."""
+        """The highest count of places taken, as a register shows it up to the end."""
         written, freed = self.written[channel], self.freed[channel]
+        written = written[written <= self.end]
         released = np.searchsorted(np.sort(freed), written, side="right")
         return int((np.arange(1, len(written) + 1) - released).max(initial=0))
 
@@ -42,24 +49,24 @@ def self_timed(
     processes: Sequence[Process],
     depths: Mapping[str, int],
     frames: int,
-    gates: Mapping[str, Gate] | None = None,
+    gates: Mapping[str, Gate],
 ) -> Times:
-    """The first frames, from empty FIFOs.
+    """So many frames through all ports, from empty FIFOs.
 
-    `gates` hold up ports, by process: one that moves a token at each of its steps, and only there.
+    `gates` are of the ports, by process: those move a token at each of their steps.
     Errors: Stuck where not all frames can pass.
     """
-    gates = gates or {}
-    runs = [Run(p, frames, gates.get(p.name)) for p in processes]
+    runs = [Run(p, frames + 1, gates.get(p.name)) for p in processes]
     ends = channel_ends(processes)
     settle(runs, {name: (*end, depths[name]) for name, end in ends.items()})
     written: dict[str, Steps] = {}
     read: dict[str, Steps] = {}
     freed: dict[str, Steps] = {}
     for name, ((writer, out), (reader, into)) in ends.items():
-        written[name] = runs[writer].cycles[out]
-        read[name], freed[name] = runs[reader].cycles[into], runs[reader].freed(into)
-    return Times(written, read, freed)
+        moved = runs[writer].cycles[out], runs[reader].cycles[into], runs[reader].freed(into)
+        written[name], read[name], freed[name] = (c[c < _NEVER] for c in moved)
+    last = [run.cycles[0][run.cycles[0] < _NEVER] for run in runs if run.gate is not None]
+    return Times(written, read, freed, max(int(c[-1]) for c in last if c.size))
 
 
 End = tuple[int, int]  # a process, and the place of a channel among all that it moves
@@ -91,7 +98,7 @@ class Run:
         self.all = np.concatenate([*self.steps, np.zeros(0, np.int64)])
         self.order = np.argsort(self.all, kind="stable")
         self.cuts = np.cumsum([len(steps) for steps in self.steps])[:-1]
-        self.gate = gate
+        self.gate = gate  # a port lets all frames pass but the last one
         if gate is not None:
             assert self.moving == 1, "only a port can be held up"
             assert gate.any(), "a gate that never opens"
@@ -130,7 +137,9 @@ class Run:
         tokens = np.arange(len(place))
         place = tokens + np.maximum(np.maximum.accumulate(place - tokens), 0)
         turns, rest = np.divmod(place, int(before[-1]))
-        return turns * len(gate) + np.flatnonzero(gate)[rest]
+        found = turns * len(gate) + np.flatnonzero(gate)[rest]
+        found[self.work * (self.frames - 1) :] = _NEVER
+        return found
 
 
 def settle(runs: Sequence[Run], channels: Mapping[str, tuple[End, End, int]]) -> None:
@@ -147,8 +156,14 @@ def settle(runs: Sequence[Run], channels: Mapping[str, tuple[End, End, int]]) ->
             if k in stale:
                 stale.discard(k)
                 stale |= _retimed(runs, k, of[k])
-        if any(int(c[-1]) > horizon for run in runs for c in run.cycles if c.size):
+        if any(_beyond(c, horizon) for run in runs for c in run.cycles):
             raise Stuck
+
+
+def _beyond(cycles: Steps, horizon: int) -> bool:
+    """Whether some step that has all it needs is too late."""
+    late = cycles[np.searchsorted(cycles, horizon, side="right") :]
+    return bool(late.size) and int(late[0]) < _NEVER
 
 
 def _horizon(runs: Sequence[Run]) -> int:

@@ -15,7 +15,7 @@ from hlsgen.emit.rtl.stream.emit import StreamRtl, emit_stream_rtl
 from hlsgen.emit.rtl.stream.harness import Job, Outcome
 from hlsgen.errors import ToolMissing
 from hlsgen.ir.hw import HwGraph
-from hlsgen.schedule.selftimed import Gate, Times, self_timed
+from hlsgen.schedule.selftimed import Gate
 
 STREAM = HlsOptions(io=Io.STREAM)
 
@@ -48,16 +48,9 @@ def gates(rtl: StreamRtl, rng: np.random.Generator) -> dict[str, Gate]:
     return found
 
 
-def modelled(rtl: StreamRtl, job: Job) -> Times:
-    """What the schedule says of a job."""
-    sources = {p.value.name: p.source for p in rtl.plan.ports}
-    held = {sources[name]: gate for name, gate in job.gates.items()}
-    return self_timed(rtl.plan.processes, rtl.plan.depths, job.frames, held)
-
-
 def disagreements(rtl: StreamRtl, job: Job, found: Outcome) -> list[str]:
     """Ports whose words move at other cycles than the schedule says, channels of another peak."""
-    plan, times = rtl.plan, modelled(rtl, job)
+    plan, times = rtl.plan, rtl.plan.times(job.frames, job.gates)
     wrong = [
         p.value.name
         for ports, cycles in ((plan.inputs, times.written), (plan.outputs, times.read))

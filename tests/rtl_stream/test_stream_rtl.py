@@ -14,8 +14,6 @@ from hls_graphs import stimuli
 from rtl_stream import nets
 from rtl_stream.check import (
     STREAM,
-    gates,
-    modelled,
     needs_simulator,
     run_and_compare,
     simulation,
@@ -25,6 +23,7 @@ from hlsgen.build.stream_sim import compile_stream
 from hlsgen.emit.hls import HlsOptions, Io
 from hlsgen.emit.rtl.stream.emit import emit_stream_rtl
 from hlsgen.emit.rtl.stream.harness import Job
+from hlsgen.emit.rtl.stream.plan import RtlPlan
 from hlsgen.schedule.selftimed import Stuck
 
 pytestmark = needs_simulator
@@ -34,7 +33,7 @@ def test_every_operator() -> None:
     """Every kind of unit, its port pausing at random: each word, each peak, each value."""
     graph = nets.operators()
     folding = {"/Conv_3/out_0": (2, 2), "/MatMul_0/out_0": (2, 3)}
-    run_and_compare(simulation(graph, HlsOptions(io=Io.STREAM, folding=folding)), 4, 12)
+    run_and_compare(simulation(graph, HlsOptions(io=Io.STREAM, folding=folding)), 3, 5)
 
 
 @pytest.mark.parametrize("make", [nets.dense, nets.residual, nets.classifier])
@@ -43,34 +42,32 @@ def test_networks(make) -> None:
     (first, *_), _ = run_and_compare(sim, 4, 8)
     plan = sim.rtl.plan
     ends = [first.clocks[p.value.name].reshape(4, -1)[:, -1] for p in plan.outputs]
-    assert {int(np.diff(end)[-1]) for end in ends} == {plan.sizing.interval}
-    assert max(int(end[0]) for end in ends) + 1 == plan.sizing.latency
+    assert {int(np.diff(end)[-1]) for end in ends} == {plan.interval}
+    assert max(int(end[0]) for end in ends) + 1 == plan.latency
 
 
 def test_a_skip_path_of_too_few_places_hangs() -> None:
     """One place less than the least that works: the model says so, and the hardware does."""
     graph = nets.residual()
     rtl = emit_stream_rtl(graph, STREAM)
-    (skip,) = [c.name for c in rtl.plan.channels if c.name == "image_to2"]
+    skip = "image_by1"
     inputs = stimuli(graph, 2)
     least = rtl.plan.depths[skip]
-    while least > 1 and not _hangs(rtl.plan, least - 1, skip, inputs, graph):
+    while not _hangs(rtl.plan.with_depths({skip: least - 1})):
         least -= 1
     assert least > 2
-    options = {skip: least - 1}
-    hanging = compile_stream(emit_stream_rtl(graph, STREAM, depths=options), graph, effort="-O0")
-    rng = np.random.default_rng(3)
-    jobs = [Job(inputs, 2, 5_000), Job(inputs, 2, 5_000, gates(rtl, rng))]
+    shallow = emit_stream_rtl(graph, STREAM, depths={skip: least - 1})
+    hanging = compile_stream(shallow, graph, effort="-O0")
+    jobs = [Job(inputs, 2, 5_000), Job(inputs, 2, 5_000, {"image": np.array([True, False])})]
     for job, found in zip(jobs, hanging.run(jobs), strict=True):
         assert found.stuck
         with pytest.raises(Stuck):
-            modelled(hanging.rtl, job)
+            hanging.rtl.plan.times(2, job.gates)
 
 
-def _hangs(plan, depth, skip, inputs, graph) -> bool:
-    shallow = emit_stream_rtl(graph, STREAM, depths={skip: depth})
+def _hangs(plan: RtlPlan) -> bool:
     try:
-        modelled(shallow, Job(inputs, 2, 0))
+        plan.times(2)
     except Stuck:
         return True
     return False

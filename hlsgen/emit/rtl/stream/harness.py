@@ -16,10 +16,10 @@ from hlsgen.emit.rtl.stream.emit import StreamRtl
 from hlsgen.emit.streaming import stream_order
 from hlsgen.ir.field import to_object
 from hlsgen.ir.hw import HwGraph
+from hlsgen.schedule.selftimed import OPEN, Gate
 
 Array = NDArray[Any]
 Words = NDArray[np.uint32]
-OPEN = np.ones(1, np.bool_)  # the gate of a port that nothing holds up
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Job:
     inputs: Mapping[str, Array]
     frames: int
     patience: int
-    gates: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict[str, "NDArray[np.bool_]"])
+    gates: Mapping[str, Gate] = field(default_factory=dict[str, "Gate"])
 
 
 @dataclass(frozen=True, eq=False)

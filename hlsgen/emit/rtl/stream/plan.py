@@ -10,18 +10,24 @@ from hlsgen.emit.processes import each_step
 from hlsgen.emit.rtl.stream.assemble import Assembly, StreamPort
 from hlsgen.emit.rtl.stream.unit import Channel, Unit
 from hlsgen.schedule.process import Process
-from hlsgen.schedule.sizes import Sizing, size_fifos
+from hlsgen.schedule.selftimed import OPEN, Gate, Times, self_timed
+from hlsgen.schedule.sizes import size_fifos
 
 
 @dataclass(frozen=True, eq=False)
 class RtlPlan:
-    """Everything between the ports; `sizing` is of all units and ports together."""
+    """Everything between the ports.
+
+    Units: cycles. A full pipeline takes a frame every `interval`; `latency` lies between the first
+    word taken and the last one given of the first frame, with ports that are always ready.
+    """
 
     inputs: tuple[StreamPort, ...]
     outputs: tuple[StreamPort, ...]
     units: tuple[Unit, ...]
     channels: tuple[Channel, ...]
-    sizing: Sizing
+    interval: int
+    latency: int
 
     @property
     def ports(self) -> tuple[StreamPort, ...]:
@@ -35,6 +41,12 @@ class RtlPlan:
     @property
     def depths(self) -> dict[str, int]:
         return {c.name: c.depth for c in self.channels}
+
+    def times(self, frames: int, gates: Mapping[str, Gate] | None = None) -> Times:
+        """When every token moves; `gates` hold up ports, by name. Errors: Stuck."""
+        held = gates or {}
+        by_source = {p.source: held.get(p.value.name, OPEN) for p in self.ports}
+        return self_timed(self.processes, self.depths, frames, by_source)
 
     def with_depths(self, depths: Mapping[str, int]) -> RtlPlan:
         """The same units with other channels; their cycles are another matter."""
@@ -64,5 +76,7 @@ def stream_rtl_plan(design: Design, clock_ns: float) -> RtlPlan:
     made.build()
     units, channels = tuple(made.draft.units), made.draft.channels.values()
     sizing = size_fifos(_processes(made.inputs, units, made.outputs), hold=0)
-    plan = RtlPlan(tuple(made.inputs), tuple(made.outputs), units, tuple(channels), sizing)
-    return plan.with_depths(sizing.depths)
+    inputs, outputs = tuple(made.inputs), tuple(made.outputs)
+    plan = RtlPlan(inputs, outputs, units, tuple(channels), sizing.interval, sizing.latency)
+    plan = plan.with_depths(sizing.depths)
+    return replace(plan, latency=plan.times(1).end + 1)

@@ -39,7 +39,7 @@ def stream_folder(
 
 def patience(rtl: StreamRtl) -> int:
     """Clocks without any word at a port after which a design that nothing holds up is stuck."""
-    return 2 * (rtl.plan.sizing.latency + rtl.plan.sizing.interval) + 1000
+    return 2 * (rtl.plan.latency + rtl.plan.interval) + 1000
 
 
 def _hex(port: StreamPort, codes: Array) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from hlsgen.emit.hls import HlsOptions, Io
 from hlsgen.emit.rtl.stream.emit import emit_stream_rtl
 from hlsgen.emit.rtl.stream.harness import Job
 from hlsgen.emit.rtl.stream.plan import RtlPlan
+from hlsgen.ir.hw import HwGraph
 from hlsgen.schedule.selftimed import Stuck
 
 pytestmark = needs_simulator
@@ -37,7 +39,7 @@ def test_every_operator() -> None:
 
 
 @pytest.mark.parametrize("make", [nets.dense, nets.residual, nets.classifier])
-def test_networks(make) -> None:
+def test_networks(make: Callable[[], HwGraph]) -> None:
     sim = simulation(make())
     (first, *_), _ = run_and_compare(sim, 4, 8)
     plan = sim.rtl.plan

@@ -22,7 +22,7 @@ module stream_gather #(
   input  wire clk,
   input  wire rst,
   output wire [STEP-1:0] next,      // the table has this step's entry one clock later
-  input  wire inside,               // the step makes the token ...
+  input  wire covered,               // the step makes the token ...
   input  wire [COUNT-1:0] index,    // ... of this number,
   input  wire [ADDRESS-1:0] offset, // ... which lies so far behind the frame's first one
   input  wire [COUNT-1:0] free_to,  // tokens before this number are let go of
@@ -41,7 +41,7 @@ module stream_gather #(
   logic [STEP-1:0] step;
   logic [COUNT-1:0] arrived, freed, taken;  // tokens of the present frame, and in the ring
   wire last = step == STEPS - 1;
-  wire go = y_room && (!inside || arrived > index) && arrived >= free_to;
+  wire go = y_room && (!covered || arrived > index) && arrived >= free_to;
   assign y_issue = go;
   assign next = rst || (go && last) ? 0 : go ? step + 1'b1 : step;
 
@@ -83,7 +83,7 @@ module stream_gather #(
   end
   always_ff @(posedge clk) if (x_push) tokens[write_at] <= x_data;
   always_ff @(posedge clk) if (go) token <= tokens[read_at];
-  always_ff @(posedge clk) if (go) shown <= inside;
+  always_ff @(posedge clk) if (go) shown <= covered;
 
   generate
     for (genvar l = 0; l < LANES; l++) begin : lane

@@ -108,7 +108,7 @@ module stream_window #(
       y <= -TOP;
     end
   end
-  wire inside = y >= 0 && y < HEIGHT && x >= 0 && x < WIDTH;
+  wire covered = y >= 0 && y < HEIGHT && x >= 0 && x < WIDTH;
 
   // ---- the origin of the window: `line` from its row, `gone` from its column
   function automatic [INDEX-1:0] clipped(input int place, input int size);
@@ -140,7 +140,7 @@ module stream_window #(
 
   // ---- the ring: tokens that have arrived and been let go of, both of the present frame
   logic [INDEX-1:0] arrived, freed, taken;
-  wire there = inside ? $signed(arrived) > index : !first || arrived >= origin;
+  wire there = covered ? $signed(arrived) > index : !first || arrived >= origin;
   assign go = y_room && there && (!last || arrived >= FRAME);
   assign y_issue = go;
   wire [INDEX-1:0] free_to = last ? FRAME : first ? origin : freed;
@@ -188,7 +188,7 @@ module stream_window #(
   end
   always_ff @(posedge clk) if (x_push) tokens[write_at] <= x_data;
   always_ff @(posedge clk) if (go) token <= tokens[read_at];
-  always_ff @(posedge clk) if (go) shown <= inside;
+  always_ff @(posedge clk) if (go) shown <= covered;
 
   generate
     for (genvar l = 0; l < LANES; l++) begin : lane

@@ -97,7 +97,7 @@ def test_a_project_with_its_test_bench(tmp_path: Path) -> None:
     assert codes == (data[0] % (1 << width)).tolist()
 
 
-def test_streams_have_no_systemverilog() -> None:
+def test_streams_are_not_laid_out_in_parallel() -> None:
     options = BuildOptions(io=Io.STREAM)
     with pytest.raises(OptionError, match="--io parallel"):
         project_rtl(Project(MODEL, load_network(MODEL, options), options))

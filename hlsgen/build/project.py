@@ -34,6 +34,8 @@ from hlsgen.emit.project import as_json, emit
 from hlsgen.emit.reloadable import WEIGHTS_FILE
 from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl
 from hlsgen.emit.rtl.project import rtl_folder
+from hlsgen.emit.rtl.stream.emit import StreamRtl, emit_stream_rtl
+from hlsgen.emit.rtl.stream.project import stream_folder
 from hlsgen.emit.vectors import vector_files
 from hlsgen.errors import HlsgenError, OptionError, reason_of
 from hlsgen.expr.network import Network
@@ -192,8 +194,11 @@ def build(
     if INTERFACE in files:
         files |= {f"deploy/{Path(name).name}": data for name, data in vectors.items()}
     if options.rtl:
-        rtl = project_rtl(Project(model, network, options))
-        files |= rtl_folder(rtl, network.graph, codes, made)
+        project = Project(model, network, options)
+        if options.io is Io.STREAM:
+            files |= stream_folder(project_stream_rtl(project), network.graph, codes, made)
+        else:
+            files |= rtl_folder(project_rtl(project), network.graph, codes, made)
     files["model.onnx"] = _self_contained(model)
     if options.static_scales:
         files[SCALES] = _archive(options.static_scales)
@@ -444,7 +449,7 @@ def project_rtl(
     Errors: OptionError for a streaming project.
     """
     if project.options.io is not Io.PARALLEL:
-        raise OptionError("SystemVerilog is for parallel networks: give --io parallel")
+        raise OptionError("this is laid out for parallel networks only: give --io parallel")
     board = load_board(project.options.board)
     own = project.options.clock_ns or board.clock_ns
     options = RtlOptions(
@@ -456,3 +461,8 @@ def project_rtl(
         top=project.options.top,
     )
     return emit_rtl(project.network.graph, options)
+
+
+def project_stream_rtl(project: Project) -> StreamRtl:
+    """The SystemVerilog of a streaming project, folded as its HLS C++ is."""
+    return emit_stream_rtl(project.network.graph, hls_options(project.options))

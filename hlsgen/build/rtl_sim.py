@@ -104,7 +104,7 @@ def compile_rtl(rtl: Rtl, simulator: Simulator) -> RtlSimulation:
     def make(fresh: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="new-", dir=fresh.parent) as name:
             work = Path(name)
-            _write(work, files)
+            write_files(work, files)
             match simulator:
                 case Verilator():
                     made = _verilate(simulator, rtl, work)
@@ -178,7 +178,8 @@ def _verilate(verilator: Verilator, rtl: Rtl, work: Path) -> Path:
     return work / "obj_dir" / "simulation"
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> None:
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Puts texts into a folder."""
     try:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")

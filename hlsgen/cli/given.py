@@ -248,9 +248,13 @@ def engine_of(name: str, project: Project) -> Callable[[Mapping[str, Any]], Mapp
     if name == "csim":
         return csim_engine(project)
     if name == "rtl":
-        from hlsgen.build.project import project_rtl
+        from hlsgen.build.project import project_rtl, project_stream_rtl
         from hlsgen.build.rtl_sim import rtl_engine
+        from hlsgen.build.stream_sim import stream_engine
+        from hlsgen.emit.hls import Io
 
+        if project.options.io is Io.STREAM:
+            return stream_engine(project_stream_rtl(project), graph)
         return rtl_engine(project_rtl(project), graph)
     if name == "native":
         reason = unavailable(graph)

@@ -17,10 +17,18 @@ class Moves:
 
     A step takes one cycle where nothing holds it up, is taken whole or not at all, and moves at
     most one token a channel. Steps between those that move anything only take time.
+    A process may look at tokens again before it lets go of them, as a line buffer does: then
+    `reads` are the steps that first need each token and `frees` those that make its place free.
     """
 
     reads: tuple[Steps, ...] = ()
     writes: tuple[Steps, ...] = ()
+    frees: tuple[Steps, ...] | None = None
+
+    @property
+    def freed(self) -> tuple[Steps, ...]:
+        """The step that makes room, for each token read."""
+        return self.reads if self.frees is None else self.frees
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +37,8 @@ class Process:
 
     `reads` and `writes` name channels in the order of `moves()`, which is called anew where it is
     needed: its arrays are as long as tensors. `function` is what several processes may be calls of.
+    What a step writes can be read `stages` cycles later than a register's content could: it passes
+    a pipeline that never stalls. Its place in the channel is taken when the step is.
     """
 
     name: str
@@ -37,3 +47,4 @@ class Process:
     writes: tuple[str, ...]
     moves: Callable[[], Moves]
     function: str = ""
+    stages: int = 0

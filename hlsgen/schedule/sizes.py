@@ -71,12 +71,14 @@ class _Run:
             shown = held(steps, process.work, self.hold)
             if self.interval is not None and not process.reads:
                 steps, shown = (paced(s, process.work, self.interval) for s in (steps, shown))
-            self.written[name], self.seen[name] = late.at(steps), late.at(shown)
+            self.written[name], self.seen[name] = late.at(steps), late.at(shown) + process.stages
         self.last = max(self.last, int(late.at(np.array([process.work - 1]))[0]))
         found: dict[str, int] = {}
-        for name, steps, arrival in zip(process.reads, moves.reads, arrivals, strict=True):
-            written, read = self.written.pop(name), late.at(steps)
-            assert bool((read >= arrival).all()), f"{name} is read before it is written"
+        for name, steps, frees, arrival in zip(
+            process.reads, moves.reads, moves.freed, arrivals, strict=True
+        ):
+            written = self.written.pop(name)
+            assert bool((late.at(steps) >= arrival).all()), f"{name} is read before it is written"
             if self.interval is not None:
-                found[name] = most_held(written, read, self.interval)
+                found[name] = most_held(written, late.at(frees), self.interval)
         return found

@@ -87,7 +87,7 @@ def emit_rtl(graph: HwGraph, options: RtlOptions | None = None) -> Rtl:
     for index, layer in enumerate(net.layers):
         files[f"{design.modules[index][0]}.sv"] = design.layer(index, layer)
     files[f"{net.top}.sv"] = design.whole()
-    if _adds_three(net):
+    if adds_three(net):
         files[ADD3] = design.env.get_template("rtl/add3.sv.j2").render()
     return Rtl(
         net.top,
@@ -129,7 +129,7 @@ def _planned(graph: HwGraph, options: RtlOptions) -> tuple[Netlist, Schedule, Rt
     return net, times, replace(options, clock_ns=clock)
 
 
-def _adds_three(net: Netlist) -> bool:
+def adds_three(net: Netlist) -> bool:
     """Whether some adder takes three operands."""
     cells = (cell for layer in net.layers for kernel in layer.kernels for cell in kernel.cells)
     return any(isinstance(cell, Sum) and cell.operands == 3 for cell in cells)
@@ -211,8 +211,8 @@ class Design:
         of = self.buses[bus].type
         return Vector(self.later[bus][stage - self.stage[bus]], of.format.width, of.size)
 
-    def whole(self) -> str:
-        """The file that joins the layers."""
+    def whole(self, frame: str = "rtl/top.sv.j2") -> str:
+        """The file that joins the layers, in a template with the ports."""
         layers: list[dict[str, Any]] = [
             {
                 "title": layer.title,
@@ -232,7 +232,7 @@ class Design:
         outputs = [
             {"name": o.name, "text": self._output(o.operands, o.type)} for o in self.net.outputs
         ]
-        template = self.env.get_template("rtl/top.sv.j2")
+        template = self.env.get_template(frame)
         return tidy(
             template.render(
                 net=self.net,

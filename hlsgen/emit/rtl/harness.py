@@ -11,7 +11,7 @@ from hlsgen.emit.rtl.emit import Rtl
 def emit_harness(rtl: Rtl, kind: str, templates: Path | None = None) -> dict[str, str]:
     """harness.cpp and its model.h; `kind` is verilator or cxxrtl."""
     env = environment(templates).overlay()
-    env.filters["mangled"] = _mangled
+    env.filters["mangled"] = mangled
     context = {
         "top": rtl.top,
         "latency": rtl.latency,
@@ -24,6 +24,6 @@ def emit_harness(rtl: Rtl, kind: str, templates: Path | None = None) -> dict[str
     }
 
 
-def _mangled(name: str) -> str:
+def mangled(name: str) -> str:
     """An identifier as CXXRTL spells it."""
     return name.replace("_", "__")

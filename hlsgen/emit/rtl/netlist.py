@@ -114,7 +114,7 @@ def netlist(
     tensors |= {bus.onnx: _elements(bus) for bus in inputs}
     drafts: list[Draft] = []
     for node in graph.nodes:
-        moved = _wiring(node, [tensors[v] for v in node.inputs])
+        moved = wiring(node, [tensors[v] for v in node.inputs])
         if moved is not None:
             tensors[node.output] = moved
             continue
@@ -132,7 +132,7 @@ def netlist(
     known = {bus.name: bus for bus in inputs}
     layers: list[Layer] = []
     for draft in fused(drafts, kept, partial(Builder, adders=adders)):
-        layers.append(_layer(draft, known, adders))
+        layers.append(layer_of(draft, known, adders))
         known |= {bus.name: bus for bus in layers[-1].buses}
     return Netlist(top, graph.name, inputs, outputs, tuple(layers), graph.codes)
 
@@ -150,7 +150,7 @@ def _elements(bus: Bus) -> Places:
     return places.reshape(bus.type.shape)
 
 
-def _wiring(node: Node[HwOp], x: list[Places]) -> Places | None:
+def wiring(node: Node[HwOp], x: list[Places]) -> Places | None:
     """The operands of an operator that only moves elements; None for all others."""
     match node.op:
         case Constant(values):
@@ -216,7 +216,7 @@ def _notes(node: Node[HwOp], graph: HwGraph, how: Arithmetic) -> list[str]:
     return notes
 
 
-def _layer(draft: Draft, known: Mapping[str, Bus], adders: Adders) -> Layer:
+def layer_of(draft: Draft, known: Mapping[str, Bus], adders: Adders) -> Layer:
     """The draft with its kernels, each for the joint bounds of what its copies read."""
     copies: list[Copies] = []
     for unit in draft.units:

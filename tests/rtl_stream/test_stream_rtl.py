@@ -1,0 +1,75 @@
+"""Streaming SystemVerilog does at every clock what the schedule says, and computes `evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from hls_graphs import stimuli
+from rtl_stream import nets
+from rtl_stream.check import (
+    STREAM,
+    needs_simulator,
+    run_and_compare,
+    simulation,
+)
+
+from hlsgen.build.stream_sim import compile_stream
+from hlsgen.emit.hls import HlsOptions, Io
+from hlsgen.emit.rtl.stream.emit import emit_stream_rtl
+from hlsgen.emit.rtl.stream.harness import Job
+from hlsgen.emit.rtl.stream.plan import RtlPlan
+from hlsgen.ir.hw import HwGraph
+from hlsgen.schedule.selftimed import Stuck
+
+pytestmark = needs_simulator
+
+
+def test_every_operator() -> None:
+    """Every kind of unit, its port pausing at random: each word, each peak, each value."""
+    graph = nets.operators()
+    folding = {"/Conv_3/out_0": (2, 2), "/MatMul_0/out_0": (2, 3)}
+    run_and_compare(simulation(graph, HlsOptions(io=Io.STREAM, folding=folding)), 3, 5)
+
+
+@pytest.mark.parametrize("make", [nets.dense, nets.residual, nets.classifier])
+def test_networks(make: Callable[[], HwGraph]) -> None:
+    sim = simulation(make())
+    (first, *_), _ = run_and_compare(sim, 4, 8)
+    plan = sim.rtl.plan
+    ends = [first.clocks[p.value.name].reshape(4, -1)[:, -1] for p in plan.outputs]
+    assert {int(np.diff(end)[-1]) for end in ends} == {plan.interval}
+    assert max(int(end[0]) for end in ends) + 1 == plan.latency
+
+
+def test_a_skip_path_of_too_few_places_hangs() -> None:
+    """One place less than the least that works: the model says so, and the hardware does."""
+    graph = nets.residual()
+    rtl = emit_stream_rtl(graph, STREAM)
+    skip = "image_by1"
+    inputs = stimuli(graph, 2)
+    least = rtl.plan.depths[skip]
+    while not _hangs(rtl.plan.with_depths({skip: least - 1})):
+        least -= 1
+    assert least > 2
+    shallow = emit_stream_rtl(graph, STREAM, depths={skip: least - 1})
+    hanging = compile_stream(shallow, graph, effort="-O0")
+    jobs = [Job(inputs, 2, 5_000), Job(inputs, 2, 5_000, {"image": np.array([True, False])})]
+    for job, found in zip(jobs, hanging.run(jobs), strict=True):
+        assert found.stuck
+        with pytest.raises(Stuck):
+            hanging.rtl.plan.times(2, job.gates)
+
+
+def _hangs(plan: RtlPlan) -> bool:
+    try:
+        plan.times(2)
+    except Stuck:
+        return True
+    return False

@@ -140,7 +140,7 @@ def _product(module: nn.Module, x: Extent) -> Extent:
     assert isinstance(module, QuantisedProduct)
     if isinstance(module, GatedProduct):
         x = _codes(module.input_quantiser)
-    w, b = module.weight(torch.float64), module.bias(torch.float64)
+    w, b = module.weight(torch.float64).detach(), module.bias(torch.float64)
     rows = float(w.abs().reshape(len(w), -1).sum(1).max())
     unit = numbers_extent(w).unit
     y = Extent(x.unit + unit, x.most * rows)

@@ -76,7 +76,10 @@ def returned(network: nn.Module, x: Tensor) -> np.ndarray:
 def integers(network: Quantised, x: Tensor, path: Path) -> np.ndarray:
     """What the integer graph of the exported file returns for the same inputs."""
     export(network, path)
+    return lowered_outputs(path, "x", x)
+
+
+def lowered_outputs(path: Path, name: str, x: Tensor) -> np.ndarray:
     lowered = hlsgen.lower(hlsgen.load(path))
-    found = hlsgen.simulate(lowered, feeds_of(lowered, {"x": x.numpy()[:, None]}))
-    (y,) = found.values()
+    (y,) = hlsgen.simulate(lowered, feeds_of(lowered, {name: x.numpy()[:, None]})).values()
     return y[:, 0]

@@ -47,7 +47,11 @@ class Cluster:
         self._shared: Any = self._client.scatter(task, broadcast=True)
         self._lock = threading.Lock()
         self._pending: set[Any] = set()
-        self.capacity = 2 * max(sum(self._client.nthreads().values()), 1)
+        self.capacity = self._capacity()
+
+    def _capacity(self) -> int:
+        """A job more for each thread than it works on, so that none waits for this process."""
+        return 2 * max(sum(self._client.nthreads().values()), 1)
 
     def _same_version(self) -> None:
         try:
@@ -97,6 +101,10 @@ class Cluster:
     def check(self) -> None:
         if self._client.status != "running":
             raise self._gone()
+        try:
+            self.capacity = self._capacity()  # workers come and go
+        except (OSError, TimeoutError) as error:
+            raise self._gone() from error
 
     def _gone(self) -> HlsgenError:
         return HlsgenError(

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from hlsgen.explore.evaluate import Job, Outcome, Task, run_job
 
@@ -86,7 +86,8 @@ class Local:
         with self._lock:
             workers = [w for w in (*self._idle, *self._busy) if w is not None]
         for worker in workers:
-            for process in list(getattr(worker, "_processes", {}).values()):
+            processes: dict[int, Any] = getattr(worker, "_processes", None) or {}
+            for process in list(processes.values()):
                 process.kill()
             worker.shutdown(wait=True, cancel_futures=True)
         self._folder.cleanup()

@@ -82,6 +82,8 @@ def explore(files: Files, scheme: Scheme, options: Options, observe: Observe) ->
     meets the goal; what was evaluated stays in the study.
     """
     started = time.perf_counter()
+    if files.output.suffix.lower() != ".onnx":
+        raise OptionError(f"-o {files.output}: the file to write is an ONNX file, NAME.onnx")
     board = load_board(options.board)
     task = task_of(files, scheme, options, observe)
     study = Study(options.study or files.output.with_suffix(".study"), identity(files, task))

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from hlsgen.explore.evaluate import Outcome
 
+_EXACT_DB = 200.0  # what no rounding leaves; infinite where outputs are equal
+
 
 class Objective(StrEnum):
     """Fewest LUTs at an accuracy, or the best accuracy within LUTs."""
@@ -35,7 +37,7 @@ class Goal:
     def shortfall(self, outcome: Outcome) -> float:
         """Points of accuracy or agreement lost; dB below zero where outputs are no scores."""
         if self.reference is None:
-            return -outcome.sqnr_db
+            return -min(outcome.sqnr_db, _EXACT_DB)
         share = outcome.agreement if outcome.accuracy is None else outcome.accuracy
         return math.inf if share is None else 100 * (self.reference - share)
 

@@ -42,6 +42,7 @@ class Study:
             self._held = sqlite3.connect(path, timeout=1.0, isolation_level=None)
             self._held.execute("pragma locking_mode = exclusive")
             self._held.execute("begin exclusive")
+            self._check_kind()
             for statement in _TABLES.split(";"):
                 self._held.execute(statement)
             self._check(identity)
@@ -53,6 +54,13 @@ class Study:
             raise OptionError(f"cannot open study {path}: {error}") from error
         except sqlite3.DatabaseError as error:
             raise OptionError(f"{path} is no study of hlsgen explore: {error}") from error
+
+    def _check_kind(self) -> None:
+        """Before anything is written: a database of another program stays as it is."""
+        names = {name for (name,) in self._held.execute("select name from sqlite_master")}
+        if names and "identity" not in names:
+            self._held.close()
+            raise OptionError(f"{self.path} is no study of hlsgen explore, but another database")
 
     def _check(self, identity: Mapping[str, str]) -> None:
         wanted = {"version of studies": _VERSION, **identity}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,13 @@ def explored_json(result: Explored, files: dict[str, Path]) -> dict[str, Any]:
         "output": str(result.output),
         "study": str(result.study),
         "files": {what: str(path) for what, path in files.items()},
-        "goal": asdict(goal),
-        "uniform": asdict(result.uniform),
-        "chosen": {"key": result.chosen.key, **asdict(result.outcome)},
+        "goal": _finite(asdict(goal)),
+        "uniform": _finite(asdict(result.uniform)),
+        "chosen": {"key": result.chosen.key, **_finite(asdict(result.outcome))},
         "luts_settled": result.luts,
         "arithmetic": {k or "all": str(v) for k, v in result.arithmetic.items()},
         "candidates": [
-            {"key": c.key, **asdict(c), "loss": goal.shortfall(o), **asdict(o)}
+            {"key": c.key, **asdict(c), **_finite({"loss": goal.shortfall(o), **asdict(o)})}
             for c, o in result.candidates.items()
         ],
         "evaluated_now": result.fresh,
@@ -72,6 +73,13 @@ def explored_json(result: Explored, files: dict[str, Path]) -> dict[str, Any]:
         "wall_s": round(result.wall_s, 2),
         "cpu_s": round(result.cpu_s, 2),
         "next": next_command(result),
+    }
+
+
+def _finite(fields: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON has; null for others."""
+    return {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()
     }
 
 
@@ -99,21 +107,20 @@ def show(result: Explored, files: dict[str, Path]) -> None:
 
 
 def _table(result: Explored) -> Table:
+    """A part of the front, the chosen one, and the uniform design."""
+    scores = result.goal.reference is not None
     table = Table(box=None, header_style="bold", pad_edge=False)
-    lost = "SQNR dB" if result.goal.reference is None else "points lost"
-    for name in ("", "LUTs", lost, "SQNR dB", "bits"):
+    for name in ("", "LUTs", *(["points lost"] if scores else []), "SQNR dB", "bits"):
         table.add_column(name, justify="left" if name in ("", "bits") else "right", overflow="fold")
     best = front_of(result)
     step = max(1, -(-len(best) // _SHOWN))
-    rows = [(c, o) for k, (c, o) in enumerate(best) if k % step == 0 or c == result.chosen]
-    if result.chosen not in dict(rows):
-        rows.append((result.chosen, result.outcome))
-    for candidate, o in sorted(rows, key=lambda row: row[1].luts):
-        mark = "chosen" if candidate == result.chosen else ""
-        lost_here = abs(o.sqnr_db) if result.goal.reference is None else result.goal.shortfall(o)
-        table.add_row(mark, f"{o.luts:,.0f}", f"{lost_here:.2f}", f"{o.sqnr_db:.1f}", candidate.key)
-    o = result.uniform
-    table.add_row(
-        "uniform", f"{o.luts:,.0f}", f"{result.goal.shortfall(o):.2f}", f"{o.sqnr_db:.1f}", "W8A8"
-    )
+    rows = {c: o for k, (c, o) in enumerate(best) if k % step == 0} | {
+        result.chosen: result.outcome
+    }
+    marked = [("chosen" if c == result.chosen else "", c.key, o) for c, o in rows.items()]
+    for mark, key, o in (
+        *sorted(marked, key=lambda row: row[2].luts), ("uniform", "W8A8", result.uniform)
+    ):  # fmt: skip
+        lost = [f"{result.goal.shortfall(o):.2f}"] if scores else []
+        table.add_row(mark, f"{o.luts:,.0f}", *lost, f"{o.sqnr_db:.1f}", key)
     return table

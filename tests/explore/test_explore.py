@@ -220,6 +220,13 @@ def test_what_cannot_be_asked_for(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_file_to_write_is_an_onnx_file(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = refused(capsys, command(files, tmp_path / "page.html"))
+    assert "page.html: the file to write is an ONNX file" in text
+
+
 def test_bad_samples_are_named(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,6 +275,10 @@ def test_a_study_of_other_things_is_refused(
     assert "is of another way to quantise" in refused(capsys, arguments)
     arguments = command(files, tmp_path / "o.onnx", "--study", files["data.npz"])
     assert "data.npz is no study of hlsgen explore" in refused(capsys, arguments)
+    with sqlite3.connect(tmp_path / "mine.db") as held:
+        held.execute("create table mine (a)")
+    arguments = command(files, tmp_path / "o.onnx", "--study", tmp_path / "mine.db")
+    assert "mine.db is no study of hlsgen explore, but another" in refused(capsys, arguments)
     with sqlite3.connect(study) as held:
         held.execute("begin exclusive")
         arguments = command(files, tmp_path / "o.onnx", "--study", study)

@@ -31,8 +31,8 @@ class _Optima(Sequence[Candidate]):
         choices = prediction.choices
         self.cheapest = choices.cheapest(LUT)
         finest = least_damage(choices, {})
-        ends = (choices.total(p, LUT) for p in (self.cheapest, finest or self.cheapest))
-        self.limits: list[float] = np.geomspace(*ends, _LIMITS).tolist()
+        low, high = (choices.total(p, LUT) for p in (self.cheapest, finest or self.cheapest))
+        self.limits: list[float] = np.geomspace(low, high, _LIMITS).tolist()
 
     def __len__(self) -> int:
         return _LIMITS

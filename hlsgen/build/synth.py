@@ -20,6 +20,7 @@ from hlsgen.build.techmaps import TECHMAPS
 from hlsgen.build.yosys import ULTRASCALE, find_yosys
 from hlsgen.emit.rtl.design_cost import luts
 from hlsgen.emit.rtl.emit import ADD3, Rtl, bits_of
+from hlsgen.emit.rtl.stream.emit import StreamRtl
 from hlsgen.errors import HlsgenError, OptionError
 
 _XILINX = (
@@ -84,8 +85,8 @@ class Synthesis:
     tool: str
     top: str
     latency: int
-    estimated_delay_ns: float
-    estimated_luts: float
+    estimated_delay_ns: float | None  # of a parallel design without registers
+    estimated_luts: float | None  # of a parallel design
     three_input_adders: bool
     fpga: FpgaCost | None
     asic: AsicCost | None
@@ -95,7 +96,9 @@ class Synthesis:
         return {"format": 1, **asdict(self)}
 
 
-def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> Synthesis:
+def synthesise(
+    rtl: Rtl | StreamRtl, liberty: Path | None = None, *, dsp: bool = False
+) -> Synthesis:
     """LUTs, flip-flops and so on of a design; with `liberty` its area and delay in standard cells.
 
     `dsp` lets the tool take DSPs for `*`. Errors: ToolMissing without Yosys, OptionError for a
@@ -117,9 +120,12 @@ def synthesise(rtl: Rtl, liberty: Path | None = None, *, dsp: bool = False) -> S
             said = yosys.run(read + _ASIC.format(top=rtl.top), work)
             fpga, asic = None, _asic(work / "stat.txt", said, yosys.version)
     three = ADD3 in rtl.files
-    return Synthesis(
-        yosys.version, rtl.top, rtl.latency, rtl.delay_ns, luts(rtl.net), three, fpga, asic
-    )
+    match rtl:
+        case Rtl():
+            estimates = rtl.delay_ns, luts(rtl.net)
+        case StreamRtl():
+            estimates = None, None
+    return Synthesis(yosys.version, rtl.top, rtl.latency, *estimates, three, fpga, asic)
 
 
 def batch_luts(designs: Sequence[Rtl]) -> list[int]:

@@ -259,6 +259,7 @@ def synth(
     /,
     *,
     tool: SynthesisTool = "yosys",
+    io: Io = "parallel",
     liberty: Liberty = None,
     clock_ns: Clock = 0.0,
     combinational: Combinational = False,
@@ -270,16 +271,14 @@ def synth(
     static_scales: Scales = None,
     json_: Json = False,
 ) -> int:
-    """Synthesise the SystemVerilog of a parallel network and count what it takes."""
+    """Synthesise the SystemVerilog of a network and count what it takes."""
     from hlsgen.report.synth import synthesised
 
     if clock_ns < 0:
         raise OptionError(f"--clock-ns must be positive, got {clock_ns}")
     check_latency(max_latency)
     _, formats = split_inputs(input_)
-    project = opened(
-        model, formats, shape, static_scales, "parallel", arithmetic, None, approximate
-    )
+    project = opened(model, formats, shape, static_scales, io, arithmetic, None, approximate)
     clock = None if combinational else clock_ns
     result = synthesised(project, clock, liberty, max_latency)
     if model.is_dir():

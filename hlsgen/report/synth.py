@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hlsgen.build.project import Project, project_rtl
+from hlsgen.build.project import Project, project_rtl, project_stream_rtl
 from hlsgen.build.synth import Synthesis, synthesise
 from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.streaming import Io
 from hlsgen.errors import OptionError, reason_of
 from hlsgen.report.facts import Measured
 
@@ -24,11 +25,17 @@ def synthesised(
 ) -> Synthesis:
     """Emits and synthesises; `clock_ns` None without registers, 0 for the project's clock.
 
+    A streaming project is folded and has one form: `clock_ns` and `max_latency` must be left alone.
+
     Yosys may take DSPs if some layer asks for them. Standard cells have no adder of three operands:
     adder graphs of two and of three are both synthesised, and the smaller design counts.
     """
     chosen = project.options.arithmetic.values()
     dsp = bool({Arithmetic.DSP, Arithmetic.DSP_PACKED} & {*chosen})
+    if project.options.io is Io.STREAM:
+        if clock_ns != 0 or max_latency:
+            raise OptionError("a streaming network is folded for its clock: build it for another")
+        return synthesise(project_stream_rtl(project), liberty, dsp=dsp)
     both = liberty is not None and Arithmetic.SHIFT_ADD in chosen
     found = [
         synthesise(
@@ -46,10 +53,12 @@ def show(result: Synthesis) -> None:
     cost = result.fpga or result.asic
     table = Table(show_header=False, box=None)
     table.add_row("tool", result.tool)
-    table.add_row("pipeline stages", str(result.latency))
-    table.add_row("delay without registers", f"{result.estimated_delay_ns:.1f} ns (estimated)")
+    table.add_row("clocks of a first frame", str(result.latency))
+    if result.estimated_delay_ns is not None:
+        delay = f"{result.estimated_delay_ns:.1f} ns (estimated)"
+        table.add_row("delay without registers", delay)
     table.add_row("three-input adders", "yes" if result.three_input_adders else "no")
-    if result.fpga is not None:
+    if result.estimated_luts is not None and result.fpga is not None:
         table.add_row("LUTs without synthesis", f"{result.estimated_luts:,.0f} (estimated)")
     for name, value in asdict(cost).items() if cost else ():
         table.add_row(name, str(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -286,6 +286,7 @@ class Design:
 _PORTS = ("clk", "in_valid", "out_valid", "valid")
 
 
+@cache
 def _environment(folder: Path | None) -> Environment:
     env = environment(folder).overlay()
     env.filters["svt"] = sv_type

@@ -10,8 +10,9 @@ import numpy as np
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit.jinja import comment
 from hlsgen.emit.names import Namer
-from hlsgen.emit.processes import each_step, resize
+from hlsgen.emit.processes import each_step
 from hlsgen.emit.rtl.stream.gather import Order, gather_unit, lanes_of
+from hlsgen.emit.rtl.stream.patterns import converted
 from hlsgen.emit.rtl.stream.unit import Channel, Holder, Unit
 from hlsgen.emit.views import Value
 from hlsgen.schedule.process import Steps
@@ -69,7 +70,7 @@ class Draft:
                 "WIDTH": min(given, lanes) * v.type.format.width,
             }
             name = self.namer.take(f"{module.removeprefix('stream_')}_{target}")
-            pattern = resize(given, lanes, v.size // given)
+            pattern = converted(given, lanes, v.size // given)
             title = f"{given} elements a token to {lanes}"
             unit = Unit(name, title, module, pattern, (source,), (target,), 1, parameters)
             self.units.append(unit)

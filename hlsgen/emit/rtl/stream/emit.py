@@ -24,6 +24,11 @@ class StreamRtl:
     plan: RtlPlan
     files: Mapping[str, str]
 
+    @property
+    def latency(self) -> int:
+        """Clocks from the first word of the first frame to its last result."""
+        return self.plan.latency
+
 
 def emit_stream_rtl(
     graph: HwGraph, options: HlsOptions, depths: Mapping[str, int] | None = None

@@ -1,0 +1,63 @@
+"""Streaming SystemVerilog from the command line: in a project, simulated, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from hls_graphs import Builder, matmul
+from rtl_stream.check import STREAM, needs_simulator
+
+from hlsgen.build.project import BuildOptions, build
+from hlsgen.cli import main
+from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.hls import HlsOptions, Io
+from hlsgen.emit.rtl.stream.emit import emit_stream_rtl
+from hlsgen.errors import OptionError, Unsupported
+from hlsgen.ir.hw import IntType
+from hlsgen.ops.hw.top_k import TopK
+
+MODEL = Path(__file__).parents[2] / "examples" / "digits_mlp" / "digits_mlp.onnx"
+
+
+@needs_simulator
+def test_verify(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--engine", "rtl", "--io", "stream", "--samples", "6", "--json", "-"]
+    with pytest.raises(SystemExit) as done:
+        main(["verify", str(MODEL), *arguments])
+    assert done.value.code == 0
+    assert json.loads(capsys.readouterr().out)["engines"]["rtl"]["equal"] == 60
+
+
+def test_a_project_with_its_test_bench(tmp_path: Path) -> None:
+    options = BuildOptions(csim=False, rtl=True, samples=2, io=Io.STREAM)
+    folder = build(MODEL, tmp_path / "p", options).folder / "rtl"
+    assert len((folder / "v_x.hex").read_text().split()) == 2 * 64
+    if not (shutil.which("iverilog") and shutil.which("vvp")):
+        pytest.skip("needs iverilog to run the test bench")
+    texts = [str(path) for path in sorted(folder.glob("*.sv"))]
+    subprocess.run(["iverilog", "-g2012", "-o", "testbench", *texts], cwd=folder, check=True)
+    done = subprocess.run(["vvp", "testbench"], cwd=folder, capture_output=True, text=True)
+    assert "2 frames equal" in done.stdout
+
+
+def test_what_has_no_form_is_named() -> None:
+    b = Builder("ranked", x=IntType.of((1, 6), -8, 7))
+    graph = b.graph(b.add(TopK(1, 2), "x"))
+    with pytest.raises(Unsupported, match=r"node 0 .*TopK with several results has no streaming"):
+        emit_stream_rtl(graph, STREAM)
+
+
+def test_encoded_weights_are_refused() -> None:
+    b = Builder("encoded", x=IntType.of((1, 12), -8, 7))
+    graph = b.graph(b.add(matmul(12, 6), "x"))
+    options = HlsOptions(io=Io.STREAM, arithmetic={"": Arithmetic.KHOT})
+    with pytest.raises(OptionError, match=r"node 0 .*khot is for HLS C\+\+ in folded units"):
+        emit_stream_rtl(graph, options)

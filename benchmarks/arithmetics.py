@@ -1,6 +1,7 @@
 """LUTs of one constant matrix under every arithmetic, counted by one run of Yosys each.
 
-An empty place is an arithmetic that the matrix cannot have. DSPs are counted in runs of their own.
+An empty place is an arithmetic that the matrix cannot have; "about" marks an estimate, of a design
+that is not counted for its size. DSPs are counted in runs of their own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from hlsgen.arith.rounding import Rounding  # noqa: E402
 from hlsgen.build.synth import batch_luts, synthesise  # noqa: E402
 from hlsgen.build.yosys import find_yosys  # noqa: E402
 from hlsgen.emit.arithmetic import Arithmetic  # noqa: E402
+from hlsgen.emit.rtl.design_cost import luts  # noqa: E402
 from hlsgen.emit.rtl.emit import Rtl, RtlOptions, emit_rtl  # noqa: E402
 from hlsgen.errors import OptionError  # noqa: E402
 from hlsgen.frontends import read_model  # noqa: E402
@@ -116,14 +118,22 @@ def main() -> None:
     """Emits everything, counts it at once, and prints the table."""
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--corpus", type=Path, default=CORPUS)
-    corpus = given.parse_args().corpus
+    given.add_argument("--only", default="", help="matrices whose name has this in it")
+    given.add_argument("--largest", type=int, default=12000, help="estimated LUTs still counted")
+    args = given.parse_args()
     table = Table("matrix", *COLUMNS)
-    for k, (name, graph) in enumerate(matrices(corpus)):
+    for k, (name, graph) in enumerate(matrices(args.corpus)):
+        if args.only not in name:
+            continue
         found = {how: emitted(graph, how, f"d{k}_{how.name.lower()}") for how in COLUMNS}
         made = {how: rtl for how, rtl in found.items() if rtl is not None}
-        counted = dict(zip(made, batch_luts(list(made.values())), strict=True))
+        guessed = {how: luts(rtl.net) for how, rtl in made.items()}
+        small = [how for how in made if guessed[how] <= args.largest]
+        counted = dict(zip(small, batch_luts([made[how] for how in small]), strict=True))
+        shown = {how: f"{counted[how]:,}" for how in small}
+        shown |= {how: f"about {guessed[how]:,.0f}" for how in made if how not in small}
         cells = [
-            f"{counted[how]:,} ({made[how].delay_ns:.1f})" if how in made else "" for how in COLUMNS
+            f"{shown[how]} ({made[how].delay_ns:.1f})" if how in made else "" for how in COLUMNS
         ]
         table.add_row(name, *cells)
         print(name, *(f"{how} {cell}" for how, cell in zip(COLUMNS, cells, strict=True)), sep="; ")

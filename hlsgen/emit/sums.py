@@ -249,7 +249,7 @@ def budget_sums(op: MatMul | Conv, budget: Budget, x: IntType, lanes: int, *, tr
 def unit_sums(found: Terms, lanes: int, unit: Encoded | None, chunk: int = 1) -> Sums:
     """The sums of a matrix unit of `lanes` inputs a clock, `chunk` of them added up beforehand."""
     if unit is None:
-        return folded_sums(found.grouped(chunk), lanes // chunk)
+        return folded_sums(found if chunk == 1 else found.grouped(chunk), lanes // chunk)
     if unit.counted is not None:
         return counted_sums(found.count, lanes)
     group = unit.encoding.group

@@ -33,7 +33,7 @@ from hlsgen.ir.hw import HwGraph, HwOp
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
 
-# The earlier of equals is taken.
+# The earlier of equals is taken; of the codes the first that holds the weights, the cheapest.
 _MULTIPLIERS = (Arithmetic.DSP, Arithmetic.LUT)
 _CODES = (Arithmetic.XNOR, Arithmetic.TERNARY, Arithmetic.SHIFT, Arithmetic.KHOT)
 _FEW_WORDS = 2  # a ROM of so few words is wires or inputs of a LUT
@@ -110,7 +110,8 @@ def arithmetics(
         return _MULTIPLIERS
     packs = unit_packing(graph, node, 1) is not None
     multipliers = (Arithmetic.DSP_PACKED, *_MULTIPLIERS) if packs else _MULTIPLIERS
-    return (*multipliers, *(code for code in _CODES if _holds(graph, node, code)))
+    codes = [code for code in _CODES if _holds(graph, node, code)]
+    return (*multipliers, *codes[:1])
 
 
 def _holds(graph: HwGraph, node: Node[HwOp], how: Arithmetic) -> bool:

@@ -72,7 +72,8 @@ class BuildOptions:
     `samples` is how many test vectors the project carries; `rtl` adds SystemVerilog, `max_latency`
     bounds the clocks that it takes; `approximate` is how many codes a requantisation may be off
     where that saves adders; `goal` is what streams are folded for, `folding` says PE and SIMD by
-    layer, `memory` where layers keep their weights.
+    layer, `memory` where layers keep their weights; `spare_fifos` searches for FIFOs less deep than
+    the closed form.
     """
 
     board: str = DEFAULT_BOARD
@@ -93,6 +94,7 @@ class BuildOptions:
     goal: Goal = field(default_factory=Goal)
     folding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     memory: Mapping[str, MemoryKind] = field(default_factory=dict[str, MemoryKind])
+    spare_fifos: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +183,9 @@ def build(
     if folded is not None:
         chosen = folded.options
         options = replace(
-            options, folding=chosen.folding, arithmetic=chosen.arithmetic, memory=chosen.memory
-        )
+            options, folding=chosen.folding, arithmetic=chosen.arithmetic, memory=chosen.memory,
+            spare_fifos=chosen.spare_fifos,
+        )  # fmt: skip
     hls = hls_options(options, board)
     observe("writing", 0.0)
     design = design_of(network.graph, hls) if folded is None else folded.design
@@ -258,6 +261,7 @@ def hls_options(options: BuildOptions, board: Board | None = None) -> HlsOptions
         arithmetic=options.arithmetic,
         folding=options.folding,
         memory=options.memory,
+        spare_fifos=options.spare_fifos,
     )
 
 
@@ -334,6 +338,7 @@ def _finish(
         "goal": asdict(options.goal) if options.goal.asked else {},
         "folding": dict(options.folding),
         "memory": {name: kind.value for name, kind in options.memory.items()},
+        "spare_fifos": options.spare_fifos,
     }
     if found is not None:
         content["estimate"] = found.to_json()
@@ -406,6 +411,7 @@ def _recorded(content: Mapping[str, Any], scales: Mapping[str, Array]) -> BuildO
         goal=Goal(**recorded.get("goal", {})),
         folding={n: (pe, simd) for n, (pe, simd) in recorded.get("folding", {}).items()},
         memory={n: MemoryKind(kind) for n, kind in recorded.get("memory", {}).items()},
+        spare_fifos=recorded.get("spare_fifos", False),
     )
 
 

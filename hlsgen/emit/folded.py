@@ -104,7 +104,7 @@ def _folded(op: MatMul | Conv, operator: Operator, unit: Encoded | None) -> dict
     """Weights as one row for each clock: PE x SIMD of them, or the codes that hold them."""
     pe, simd = operator.y[0].lanes, operator.x[0].lanes
     groups = op.group if isinstance(op, Conv) else 1
-    matrix = stream_matrix(op)
+    matrix = stream_matrix(op, simd)
     outputs, inner = matrix.shape
     folds = -(-outputs // groups // pe)
     matrix = padded(matrix, groups * folds * pe)

@@ -74,11 +74,11 @@ def _cycles(graph: HwGraph, node: Node[HwOp], todo: Work, pair: Folding) -> int:
 
 
 def _sliding(op: HwOp, way: Way, x: tuple[IntType, ...], y: tuple[IntType, ...]) -> int:
-    """Clocks of reading rows and making windows, an element each."""
+    """Clocks of reading rows and making windows, an element each, both at once."""
     match op:
         case Conv() | MaxPool() | SumPool() if way is not Way.WHOLE:
             places = y[0].size // channels(y[0])
-            return x[0].size + places * math.prod(op.window.kernel) * channels(x[0])
+            return max(x[0].size, places * math.prod(op.window.kernel) * channels(x[0]))
         case _:
             return 0
 
@@ -101,6 +101,8 @@ def named_folding(graph: HwGraph, folding: Mapping[str, Folding]) -> dict[str, F
             raise OptionError(f"PE must be 1 to {todo.outputs}, got {pe}", known[name].loc)
         divisors = [] if todo.pads else [("PE", pe, todo.outputs)]
         for label, value, of in (*divisors, ("SIMD", simd, todo.inputs)):
+            if value in todo.taps and label == "SIMD":
+                continue
             if value < 1 or of % value:
                 raise OptionError(f"{label} must divide {of}, got {value}", known[name].loc)
     return {known[name].output: pair for name, pair in folding.items()}
@@ -131,7 +133,9 @@ def stream_lanes(graph: HwGraph, folding: Mapping[str, Folding]) -> Lanes:
             else:
                 want = simd if todo.way is Way.MATRIX else pe
             if name in graph.inputs and name not in made:
-                made[name] = want or _port_lanes(graph.types[name], channels(graph.types[name]))
+                made[name] = min(want, channels(graph.types[name])) or _port_lanes(
+                    graph.types[name], channels(graph.types[name])
+                )
             taken[index, k] = want or made[name]
     for name in graph.inputs:
         made.setdefault(name, 1)

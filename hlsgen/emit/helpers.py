@@ -146,7 +146,10 @@ class Reorder:
 
 @dataclass(frozen=True, slots=True)
 class Slide:
-    """Windows of images (height, width), `chunks` beats of `lanes` a place, in `groups`."""
+    """Windows of images (height, width), `chunks` beats of `lanes` a place, in `groups`.
+
+    `taps` of a window make a beat: 1, a column of them, or all.
+    """
 
     format: IntFormat
     operand: IntFormat
@@ -157,10 +160,33 @@ class Slide:
     size: tuple[int, int]
     places: tuple[int, int]
     window: Window
+    taps: int = 1
+
+    @property
+    def made(self) -> int:
+        """Lanes of a beat of windows."""
+        return self.lanes * self.taps
+
+    @property
+    def whole(self) -> bool:
+        """Whether a beat is a whole window."""
+        return self.taps == math.prod(self.window.kernel)
+
+    @property
+    def ring_rows(self) -> int:
+        """Rows that are held: those a window spans, and those that come in meanwhile."""
+        w = self.window
+        return (w.kernel[0] - 1) * w.dilations[0] + 1 + w.strides[0]
 
     @property
     def call(self) -> str:
         w = self.window
+        if self.taps > 1:
+            return _call(
+                "slide_columns", self.format.cpp, self.operand.cpp, self.lanes,
+                str(self.whole).lower(), self.batch, *self.size, *w.kernel, *w.strides,
+                *w.dilations, *w.pads_begin, *self.places,
+            )  # fmt: skip
         return _call(
             "slide", self.format.cpp, self.operand.cpp, self.lanes, self.batch, self.chunks,
             self.groups, *self.size, *w.kernel, *w.strides, *w.dilations, *w.pads_begin,
@@ -169,6 +195,10 @@ class Slide:
 
     @property
     def pattern(self) -> Pattern:
+        if self.taps > 1:
+            return processes.slide_columns(
+                self.window, self.batch, self.size, self.places, whole=self.whole
+            )
         return processes.slide(self.window, self.batch, self.chunks, self.size, self.places)
 
 

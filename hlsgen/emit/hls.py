@@ -20,6 +20,7 @@ from hlsgen.emit.kernel import MemoryKernel, kernel_numbers, memory_kernel
 from hlsgen.emit.memories import MemoryKind
 from hlsgen.emit.names import identifier
 from hlsgen.emit.operator_text import render_operator
+from hlsgen.emit.packing import Packing, packings
 from hlsgen.emit.reloadable import (
     WEIGHTS_FILE,
     WeightPort,
@@ -42,7 +43,8 @@ class HlsOptions:
     `folding` overrides `default_folding` by a node's first output or ONNX name; `top` names the
     function ("" takes the graph's name); `arithmetic` says by layer how products with constants are
     made, "" standing for all layers not named; `memory` where streamed layers keep their weights,
-    by a node's first output, else the tool decides; `templates` replaces the shipped folder.
+    by a node's first output, else the tool decides; `spare_fifos` searches for FIFOs less deep than
+    the closed form; `templates` replaces the shipped folder.
     """
 
     io: Io = Io.PARALLEL
@@ -53,6 +55,7 @@ class HlsOptions:
     folding: Mapping[str, Folding] = field(default_factory=dict[str, Folding])
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict[str, Arithmetic])
     memory: Mapping[str, MemoryKind] = field(default_factory=dict[str, MemoryKind])
+    spare_fifos: bool = False
     templates: Path | None = None
 
 
@@ -128,6 +131,7 @@ class Design:
     arithmetic: Mapping[str, Arithmetic]
     steps: Mapping[str, int]
     units: Mapping[str, Encoded]
+    packings: Mapping[str, Packing]
     ports: Mapping[str, WeightPort]
     memory: Mapping[str, MemoryKind]
     codes: Mapping[str, frozenset[int]]
@@ -167,6 +171,7 @@ def _design(graph: HwGraph, options: HlsOptions) -> Design:
     lanes = stream_lanes(graph, folding)
     simd = {name: pair[1] for name, pair in folding.items()}
     units = encodings(graph, options.arithmetic, simd) if options.io is Io.STREAM else {}
+    packs = packings(graph, options.arithmetic, simd) if options.io is Io.STREAM else {}
 
     def value(onnx: str, name: str, width: int) -> Value:
         return Value(name, name, onnx, graph.types[onnx], width)
@@ -184,7 +189,8 @@ def _design(graph: HwGraph, options: HlsOptions) -> Design:
     made = tuple(value(v, name, lanes.made[v]) for v, name in names.values.items())
     found = operators(graph, names.values, folding, lanes.taken)
     weights = weight_ports(found, options.arithmetic) if options.io is Io.STREAM else {}
-    plan = stream_plan(inputs, outputs, found, made, {f: p.name for f, p in weights.items()})
+    named = {f: p.name for f, p in weights.items()}
+    plan = stream_plan(inputs, outputs, found, made, named, spare=options.spare_fifos)
     return Design(
         graph=graph,
         top=top,
@@ -196,7 +202,9 @@ def _design(graph: HwGraph, options: HlsOptions) -> Design:
         names=names.values,
         sources={v: str(node.loc) for node in graph.nodes for v in node.outputs},
         sums={
-            o.function: operator_sums(o, _way(o, options.io), units.get(o.node.output))
+            o.function: operator_sums(
+                o, _way(o, options.io), units.get(o.node.output), _chunk(packs, o)
+            )
             for o in found
         },
         io=options.io,
@@ -204,6 +212,7 @@ def _design(graph: HwGraph, options: HlsOptions) -> Design:
         arithmetic=options.arithmetic,
         steps={o.function: operand_step(graph, o.node) for o in found},
         units=units,
+        packings=packs,
         ports=weights,
         memory=options.memory,
         codes=graph.codes,
@@ -217,6 +226,12 @@ def _settled(graph: HwGraph, options: HlsOptions) -> Mapping[str, Arithmetic]:
             "name an arithmetic"
         )
     return settled(graph, options.arithmetic)
+
+
+def _chunk(packs: Mapping[str, Packing], operator: Operator) -> int:
+    """Products that are added up before a unit's own sums."""
+    found = packs.get(operator.node.output)
+    return 1 if found is None else found.chunk
 
 
 def _way(operator: Operator, io: Io) -> Way | None:

@@ -36,23 +36,26 @@ def weight_matrices(op: MatMul | Conv) -> tuple[IntArray, ...]:
     return tuple(r.T for r in rows)
 
 
-def stream_order(op: MatMul | Conv) -> IntArray:
+def stream_order(op: MatMul | Conv, lanes: int = 1) -> IntArray:
     """Which row of the matrices each element of a streamed vector or window meets.
 
-    Streams bring all channels of a tap before the next tap.
+    Streams bring all channels of a tap before the next tap; taps come row by row, or column by
+    column where more than one of them stands in a beat of so many `lanes`.
     """
     if isinstance(op, MatMul):
         return np.arange(len(op.weights))
     channels: int = op.weights.shape[1]
     taps: int = math.prod(op.weights.shape[2:])
     tap, channel = np.divmod(np.arange(taps * channels), channels)
+    if lanes > channels:
+        tap = np.arange(taps).reshape(op.weights.shape[2], -1).T.reshape(-1)[tap]
     return channel * taps + tap
 
 
-def stream_matrix(op: MatMul | Conv) -> IntArray:
+def stream_matrix(op: MatMul | Conv, lanes: int = 1) -> IntArray:
     """The weights of a folded unit, (outputs, inputs) with the inputs as they are streamed."""
     rows = np.concatenate([m.T for m in weight_matrices(op)])
-    return rows[:, stream_order(op)]
+    return rows[:, stream_order(op, lanes)]
 
 
 def constant_matrices(op: MatMul | Conv, x: IntType) -> tuple[ConstantMatrix, ...]:

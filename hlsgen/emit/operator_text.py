@@ -106,8 +106,9 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     if design.io is Io.PARALLEL:
         check_parallel(operator.node, how)
         refuse_reloadable(operator.node)
-    multiplied = how in MULTIPLIED
     unit = design.units.get(operator.node.output)
+    packed = design.packings.get(operator.node.output)
+    multiplied = how in MULTIPLIED or packed is not None
     if design.io is Io.STREAM and not multiplied and unit is None:
         raise OptionError(
             f"{how.value} needs all weights at once, and a stream folds them: "
@@ -121,6 +122,7 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     )  # fmt: skip
     return unit_numbers(unit, op.bias, formats["term_t"]) | {
         "arithmetic": how.value,
+        "packed": packed,
         "whole": whole,
         "vector_t": of(formats["operand_t"]),
         "sums_t": of(formats["sum_t"]),

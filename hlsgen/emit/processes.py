@@ -119,31 +119,49 @@ def in_turns(rows: int, chunks: Sequence[int]) -> Pattern:
 def slide(
     window: Window, batch: int, beats: int, size: tuple[int, int], places: tuple[int, int]
 ) -> Pattern:
-    """Windows: the rows that a row of windows still needs, then its windows, tap by tap.
+    """Windows tap by tap, while the rows that the next row of windows needs besides come in.
 
     `beats` stand at a place; `size` is that of the input, `places` that of the output.
     """
-    rows_of = _rows(window, size[0], places[0])
-    taps = places[1] * window.kernel[0] * window.kernel[1] * beats
-    counts = np.array([(rows * size[1] * beats, made * taps) for rows, made in rows_of] * batch)
+    made = np.arange(places[1] * window.kernel[0] * window.kernel[1] * beats)
+    return _sliding(_rows(window, size[0], places[0]) * (size[1] * beats), made, len(made), batch)
+
+
+def slide_columns(
+    window: Window, batch: int, size: tuple[int, int], places: tuple[int, int], *, whole: bool
+) -> Pattern:
+    """Windows column by column, or whole ones, a column coming to them at each step."""
+    if not whole:
+        made = np.arange(places[1] * window.kernel[1])
+        steps = len(made)
+    else:
+        made = np.arange(places[1]) * window.strides[1] + window.kernel[1] - 1
+        steps = int(made[-1]) + 1
+    return _sliding(_rows(window, size[0], places[0]) * size[1], made, steps, batch)
+
+
+def _sliding(reads: Steps, made: Steps, steps: int, batch: int) -> Pattern:
+    """Beats read before each row of windows and after them all; steps of a row that write one."""
+    works = np.maximum(reads, np.where(np.arange(len(reads)) == 0, 0, steps))
+    frame = int(works.sum())
 
     def moves() -> Moves:
-        kinds = np.repeat(np.tile([False, True], len(counts)), counts.reshape(-1))
-        return Moves((np.flatnonzero(~kinds),), (np.flatnonzero(kinds),))
+        starts = np.cumsum(works) - works
+        turns = zip(starts.tolist(), reads.tolist(), strict=True)
+        read: Steps = np.concatenate([np.arange(a, a + n, dtype=np.int64) for a, n in turns])
+        written = (starts[1:, None] + made).reshape(-1)
+        frames = np.arange(batch)[:, None] * frame
+        return Moves(((frames + read).reshape(-1),), ((frames + written).reshape(-1),))
 
-    return Pattern(int(counts.sum()), moves)
+    return Pattern(batch * frame, moves)
 
 
-def _rows(window: Window, height: int, out_height: int) -> list[tuple[int, int]]:
-    """Rows read and rows of windows made, in turns, for one frame."""
+def _rows(window: Window, height: int, out_height: int) -> Steps:
+    """Rows that come in before the first row of windows, and while each of them leaves."""
     span = (window.kernel[0] - 1) * window.dilations[0] + 1
-    found: list[tuple[int, int]] = []
-    read = 0
-    for p in range(out_height):
-        needed = min(max(p * window.strides[0] - window.pads_begin[0] + span, read), height)
-        found.append((needed - read, 1))
-        read = needed
-    return [*found, (height - read, 0)]
+    last = np.arange(out_height) * window.strides[0] - window.pads_begin[0] + span
+    needed = np.append(np.clip(last, 0, height), height)
+    return np.diff(needed, prepend=0)
 
 
 def operator_pattern(operator: Operator) -> Pattern:

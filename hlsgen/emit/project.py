@@ -64,6 +64,7 @@ def _schedule(design: Design, options: HlsOptions) -> dict[str, Any]:
     return {
         "interval_cycles": cycles,
         "latency_cycles": design.plan.latency,
+        "certified": design.plan.certified,
         "frames_per_second": 1e9 / (cycles * options.clock_ns),
     }
 

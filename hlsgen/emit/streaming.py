@@ -44,6 +44,7 @@ class Work:
     """What folding may choose: PE divides `outputs`, SIMD divides `inputs`.
 
     Where it `pads`, PE may be any number up to `outputs`: the last fold then makes lanes too many.
+    SIMD may also be one of `taps`: all inputs of a column of a window, or of all of it.
     Units: `cycles` at PE = SIMD = 1.
     """
 
@@ -52,6 +53,7 @@ class Work:
     inputs: int
     cycles: int
     pads: bool = False
+    taps: tuple[int, ...] = ()
 
 
 def channels(of: IntType) -> int:
@@ -81,13 +83,25 @@ def _matrix(op: HwOp, y: IntType) -> Work:
             outputs = op.weights.shape[0] // op.group
             inputs = op.weights.shape[1]
             pads = op.group == 1 and op.budget is None
-            return Work(Way.MATRIX, outputs, inputs, y.size * _taps(op) * inputs, pads)
+            cycles = y.size * _taps(op) * inputs
+            return Work(Way.MATRIX, outputs, inputs, cycles, pads, _windows(op))
         case MatMul():
             inputs, outputs = op.weights.shape
             pads = len(y.shape) < 3 and op.budget is None
             return Work(Way.MATRIX, outputs, inputs, y.size * inputs, pads)
         case _:
             raise AssertionError(f"{type(op).__name__} is no matrix")
+
+
+def _windows(op: Conv) -> tuple[int, ...]:
+    """Inputs of a column of taps, and of the whole window, where they can come at once."""
+    if op.group > 1 or math.prod(op.window.kernel) == 1:
+        return ()
+    height, *others = op.window.kernel
+    column, whole = height * op.weights.shape[1], op.weights[0].size
+    apart = any(d > 1 for d in op.window.dilations[1:])  # a whole window slides over all columns
+    found = ([column] if height > 1 and column < whole else []) + ([] if apart else [whole])
+    return tuple(found) if others or height > 1 else ()
 
 
 def _taps(op: HwOp) -> int:

@@ -21,10 +21,12 @@ from hlsgen.emit.helpers import (
 )
 from hlsgen.emit.processes import Pattern, operator_pattern
 from hlsgen.emit.views import Operator, Value
+from hlsgen.ops.hw._window import Window
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
 from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.sum_pool import SumPool
+from hlsgen.schedule.descent import descend
 from hlsgen.schedule.process import Process
 from hlsgen.schedule.sizes import size_fifos
 
@@ -32,6 +34,7 @@ from hlsgen.schedule.sizes import size_fifos
 # their sum and a requantisation together have some tens.
 _HOLD = 64
 _BEAT = re.compile(r"beat<ap_u?int<(\d+)>, (\d+) ?>")
+_SEARCH = 60_000_000  # tokens that a search for less depth may retime: some seconds
 _LEAST_DEPTH = 2  # lets a producer and a consumer overlap
 
 
@@ -51,6 +54,7 @@ class StreamPlan:
 
     `processes` say of each call when it moves its beats, `helpers` what it is where it is not an
     operator's own function; the depths are from their schedule.
+    `certified`: a schedule was checked for them token by token.
     Units: `interval` and `latency` in cycles.
     """
 
@@ -60,6 +64,7 @@ class StreamPlan:
     helpers: tuple[Helper | None, ...] = ()
     interval: int = 0
     latency: int = 0
+    certified: bool = False
 
 
 @dataclass(slots=True)
@@ -106,15 +111,20 @@ class _Draft:
             Process(name, pattern.work, tuple(reads), tuple(writes), pattern.moves, function)
         )
 
-    def finished(self) -> StreamPlan:
-        """Every channel as deep as the schedule of all processes asks for."""
+    def finished(self, spare: bool) -> StreamPlan:
+        """Every channel as deep as the schedule of all processes asks for; `spare`: or less."""
         sizing = size_fifos(self.processes, _HOLD)
+        certified = False
+        if spare:
+            found = descend(self.processes, sizing.depths, sizing.interval, _HOLD, _SEARCH)
+            certified = found is not None
+            sizing = replace(sizing, depths=found or sizing.depths)
         streams = tuple(
             replace(s, depth=max(sizing.depths[s.name], _LEAST_DEPTH)) for s in self.streams
         )
         return StreamPlan(
             streams, tuple(self.calls), tuple(self.processes), tuple(self.helpers),
-            sizing.interval, sizing.latency,
+            sizing.interval, sizing.latency, certified,
         )  # fmt: skip
 
 
@@ -136,8 +146,13 @@ def stream_plan(
     operators: Sequence[Operator],
     made: Sequence[Value],
     weights: Mapping[str, str],
+    *,
+    spare: bool = False,
 ) -> StreamPlan:
-    """All between the ports; `made` are the inputs and all values as their makers emit them."""
+    """All between the ports; `made` are the inputs and all values as their makers emit them.
+
+    `spare` searches for FIFOs less deep than the closed form, where it can be less.
+    """
     plan = _Draft(weights)
     by_name = {v.onnx: v for v in made}
     counts = _readers(operators, outputs, by_name)
@@ -157,7 +172,7 @@ def stream_plan(
         source = _resized(plan, replace(v, name=port.name), port.lanes, next(feeds[v.onnx]))
         fmt, word = port.type.format, port_bits(port)
         plan.help(ToPort(fmt, port.lanes, word, port.beats), (source,), (), after=(port.name,))
-    return plan.finished()
+    return plan.finished(spare)
 
 
 def _readers(
@@ -250,14 +265,14 @@ def _prepared(plan: _Draft, operator: Operator, x: Value, given: int, source: st
         layouts = _layout(replace(tagged, lanes=even)), _layout(x, vectors)
         plan.help(Reorder(x.type.format, *layouts), (source,), (target,))
         return target
-    source = _resized(plan, tagged, x.lanes, source)
+    source = _resized(plan, tagged, min(x.lanes, x.channels), source)
     helper = slide_of(operator)
     return source if helper is None else _windows(plan, operator, helper, source)
 
 
 def _windows(plan: _Draft, operator: Operator, helper: Slide, source: str) -> str:
     """The process that makes windows of a stream."""
-    beat = f"beat<{helper.operand.cpp}, {helper.lanes} >"
+    beat = f"beat<{helper.operand.cpp}, {helper.made} >"
     target = plan.stream(f"{operator.function}_windows", beat)
     plan.help(helper, (source,), (target,), after=(str(window_facts(operator).border),))
     return target
@@ -269,11 +284,20 @@ def slide_of(operator: Operator) -> Slide | None:
     if not isinstance(op, Conv | MaxPool | SumPool) or len(op.window.kernel) > 2:
         return None
     facts = window_facts(operator)
+    window = two_dimensional(op.window)
     height, width = (*x.shape[2:], 1)[:2]
     out_height, out_width = (*y.shape[2:], 1)[:2]
-    chunks = x.channels // x.lanes
+    if _is_point(window) and facts.operand == x.type.format:
+        return None
+    lanes = min(x.lanes, x.channels)
+    chunks = x.channels // lanes
     return Slide(
-        x.type.format, facts.operand, x.lanes, x.batch, chunks,
-        chunks if facts.alone else facts.groups, (height, width), (out_height, out_width),
-        two_dimensional(op.window),
+        x.type.format, facts.operand, lanes, x.batch, chunks,
+        chunks if facts.alone else facts.groups, (height, width), (out_height, out_width), window,
+        x.lanes // lanes,
     )  # fmt: skip
+
+
+def _is_point(window: Window) -> bool:
+    """Whether the windows of a stream are the stream itself."""
+    return window.kernel == window.strides == (1, 1) and not window.padded

@@ -246,17 +246,19 @@ def budget_sums(op: MatMul | Conv, budget: Budget, x: IntType, lanes: int, *, tr
     return Sums(term, found if tree else None, found.ranges[0] if tree else total, total)
 
 
-def unit_sums(found: Terms, lanes: int, unit: Encoded | None) -> Sums:
-    """The sums of a matrix unit of `lanes` inputs a clock."""
+def unit_sums(found: Terms, lanes: int, unit: Encoded | None, chunk: int = 1) -> Sums:
+    """The sums of a matrix unit of `lanes` inputs a clock, `chunk` of them added up beforehand."""
     if unit is None:
-        return folded_sums(found, lanes)
+        return folded_sums(found if chunk == 1 else found.grouped(chunk), lanes // chunk)
     if unit.counted is not None:
         return counted_sums(found.count, lanes)
     group = unit.encoding.group
     return folded_sums(found.grouped(group), lanes // group)
 
 
-def operator_sums(operator: Operator, way: Way | None, unit: Encoded | None = None) -> Sums | None:
+def operator_sums(
+    operator: Operator, way: Way | None, unit: Encoded | None = None, chunk: int = 1
+) -> Sums | None:
     """The sums of an operator in a stream of this way, or (None) in a parallel design."""
     op = operator.node.op
     if isinstance(op, MatMul | Conv) and op.budget is not None:
@@ -272,7 +274,7 @@ def operator_sums(operator: Operator, way: Way | None, unit: Encoded | None = No
             return folded_sums(found, found.count)
         case Way.MATRIX:
             assert isinstance(op, MatMul | Conv)
-            found = found.reordered(stream_order(op))
-            return unit_sums(found, operator.x[0].lanes, unit)
+            found = found.reordered(stream_order(op, operator.x[0].lanes))
+            return unit_sums(found, operator.x[0].lanes, unit, chunk)
         case Way.CHANNELS | Way.WHOLE:
             return sequential_sums(found)

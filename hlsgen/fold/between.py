@@ -59,13 +59,17 @@ def _resize(helper: Resize) -> Use:
 
 
 def slide_use(helper: Slide) -> Use:
-    """The ring of rows, and the border."""
+    """The ring of rows, the border, and what brings rows of slots in the order of taps."""
     bits = helper.lanes * helper.format.width
-    out = helper.lanes * helper.operand.width
-    rows = (helper.window.kernel[0] - 1) * helper.window.dilations[0] + 1
-    ring = buffer(rows * helper.size[1] * helper.chunks, bits)
-    border = out if helper.window.padded else 0
-    return ring + _process(_SLIDE, out) + Use(luts({"choices": border}))
+    out = helper.made * helper.operand.width
+    column = out // helper.window.kernel[1] if helper.whole else out
+    border = column if helper.window.padded else 0
+    rows, row = helper.ring_rows, helper.size[1] * helper.chunks
+    if helper.taps == 1:
+        ring, turned = buffer(rows * row, bits), 0.0
+    else:
+        ring, turned = buffer(row, bits) * rows, selected(rows, column)
+    return ring + _process(_SLIDE, out) + Use(luts({"choices": border + turned}))
 
 
 def _process(control: float, bits: float) -> Use:

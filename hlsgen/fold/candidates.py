@@ -17,6 +17,7 @@ from hlsgen.emit.encodings import Encoded, encodings
 from hlsgen.emit.folding import Folding, types, work_of
 from hlsgen.emit.matrices import stream_order
 from hlsgen.emit.memories import MemoryKind
+from hlsgen.emit.packing import Packing, unit_packing
 from hlsgen.emit.processes import operator_pattern
 from hlsgen.emit.streaming import Way, Work
 from hlsgen.emit.streams import slide_of
@@ -32,7 +33,7 @@ from hlsgen.ir.hw import HwGraph, HwOp
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
 
-# The earlier of equals is taken.
+# The earlier of equals is taken; of the codes the first that holds the weights, the cheapest.
 _MULTIPLIERS = (Arithmetic.DSP, Arithmetic.LUT)
 _CODES = (Arithmetic.XNOR, Arithmetic.TERNARY, Arithmetic.SHIFT, Arithmetic.KHOT)
 _FEW_WORDS = 2  # a ROM of so few words is wires or inputs of a LUT
@@ -107,7 +108,10 @@ def arithmetics(
         return (how,)
     if node.op.budget is not None:  # weights that are reloaded may be any
         return _MULTIPLIERS
-    return (*_MULTIPLIERS, *(code for code in _CODES if _holds(graph, node, code)))
+    packs = unit_packing(graph, node, 1) is not None
+    multipliers = (Arithmetic.DSP_PACKED, *_MULTIPLIERS) if packs else _MULTIPLIERS
+    codes = [code for code in _CODES if _holds(graph, node, code)]
+    return (*multipliers, *codes[:1])
 
 
 def _holds(graph: HwGraph, node: Node[HwOp], how: Arithmetic) -> bool:
@@ -137,7 +141,7 @@ def _of_node(
     step: int,
 ) -> Candidates:
     todo = work_of(graph, node)
-    unit = _Units(graph, node, todo.way)
+    unit = _Units(graph, node, todo)
     pairs = [fixed] if fixed is not None else list(_foldings(todo, step))
     choices: list[Choice] = []
     cycles: list[int] = []
@@ -159,7 +163,7 @@ def _foldings(todo: Work, step: int) -> Iterator[Folding]:
         outputs = [pe for pe in outputs if todo.outputs % pe == 0]
     inputs = [n for n in range(1, todo.inputs + 1) if todo.inputs % n == 0]
     for pe in sorted(set(outputs)):
-        for simd in [n for n in inputs if n % step == 0] or inputs:
+        for simd in [n for n in (*inputs, *todo.taps) if n % step == 0] or inputs:
             yield pe, simd
 
 
@@ -177,13 +181,14 @@ def _memories(
 class _Units:
     """One node at every width: what does not depend on all of a choice is worked out once."""
 
-    def __init__(self, graph: HwGraph, node: Node[HwOp], form: Way) -> None:
-        self.graph, self.node, self.form = graph, node, form
+    def __init__(self, graph: HwGraph, node: Node[HwOp], todo: Work) -> None:
+        self.graph, self.node, self.todo, self.form = graph, node, todo, todo.way
         self.cycles = cache(self._cycles)
         self.sums = cache(self._sums)
         self.encoded = cache(self._encoded)
         self.facts = cache(self._facts)
-        self.terms = _terms(graph, node) if form is Way.MATRIX else None
+        self.packed = cache(self._packed)
+        self.terms = cache(self._terms)
         self.slide = cache(self._slide)
 
     def operator(self, pe: int, simd: int) -> Operator:
@@ -220,15 +225,31 @@ class _Units:
     def _sums(self, how: Arithmetic | None, simd: int) -> Sums | None:
         unit = None if how is None else self.encoded(how, simd)
         op = self.node.op
-        if self.terms is None or (isinstance(op, MatMul | Conv) and op.budget is not None):
+        budget = op.budget if isinstance(op, MatMul | Conv) else None
+        if self.form is not Way.MATRIX or budget is not None:
             return operator_sums(self.operator(1, simd), self.form, unit)
-        return unit_sums(self.terms, simd, unit)
+        found = self.packed(how, simd)
+        chunk = 1 if found is None else found.chunk
+        return unit_sums(self.terms(simd > self.todo.inputs), simd, unit, chunk)
+
+    def _packed(self, how: Arithmetic | None, simd: int) -> Packing | None:
+        packs = how is Arithmetic.DSP_PACKED
+        return unit_packing(self.graph, self.node, simd) if packs else None
+
+    def _terms(self, across: bool) -> Terms:
+        """What a matrix adds up as it is streamed, taps one by one or several at once."""
+        op = self.node.op
+        assert isinstance(op, MatMul | Conv)
+        found = terms(op, *types(self.graph, self.node.inputs))
+        assert found is not None
+        return found.reordered(stream_order(op, self.todo.inputs + across))
 
     def _facts(self, how: Arithmetic, simd: int) -> Facts:
-        """The matrix unit; plain multiplications have the same sums, whoever makes them."""
-        sums = self.sums(how if how in FOLDED else Arithmetic.TOOL, simd)
+        """The matrix unit; single multiplications have the same facts, whoever makes them."""
+        sums = self.sums(how, simd)
         assert sums is not None
-        return matrix_facts(self.operator(1, simd), sums, self.encoded(how, simd))
+        unit, packed = self.encoded(how, simd), self.packed(how, simd)
+        return matrix_facts(self.operator(1, simd), sums, unit, packed)
 
     def _slide(self, lanes: int) -> Use:
         helper = slide_of(self.operator(lanes, lanes))
@@ -239,7 +260,7 @@ class _Units:
         how = choice.arithmetic
         if self.form is Way.MATRIX:
             assert how is not None
-            facts = self.facts(how if how in FOLDED else Arithmetic.TOOL, choice.simd)
+            facts = self.facts(Arithmetic.TOOL if how in _MULTIPLIERS else how, choice.simd)
             return facts.unit(choice.pe, how, choice.memory).use + self.slide(choice.simd)
         own = operator_use(
             self.operator(choice.pe, choice.simd),
@@ -249,12 +270,3 @@ class _Units:
             choice.memory,
         )
         return own + self.slide(choice.pe)
-
-
-def _terms(graph: HwGraph, node: Node[HwOp]) -> Terms:
-    """What a matrix adds up, as it is streamed."""
-    op = node.op
-    assert isinstance(op, MatMul | Conv)
-    found = terms(op, *types(graph, node.inputs))
-    assert found is not None
-    return found.reordered(stream_order(op))

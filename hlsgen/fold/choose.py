@@ -104,6 +104,9 @@ def _settled(task: _Task) -> Folded:
         fits = bool((task.shell + own.use.vector <= task.limits + 1e-6).all())
         if fits and (task.wanted is None or cycles <= task.wanted):
             step = next_step(task.layers, found.cycles, task.limits, between, task.prices)
+            options = replace(options, spare_fifos=True)
+            design = design_of(task.graph, options)
+            own = estimate(design)
             return Folded(options, design, own, task.limits, task.shell, cycles, step)
         if task.wanted is not None and floor > task.wanted:
             raise OptionError(

@@ -86,7 +86,8 @@ def _layer(o: Operator, design: Design, cycles: int, between: Use) -> LayerUse:
     weighted = isinstance(node.op, MatMul | Conv)
     how = arithmetic_of(design.arithmetic, node)
     unit, memory = design.units.get(node.output), design.memory.get(node.output)
-    own = operator_use(o, design.sums[o.function], how, unit, memory)
+    packed = design.packings.get(node.output)
+    own = operator_use(o, design.sums[o.function], how, unit, memory, packed)
     matrix = way(node.op, *_types(o)) is Way.MATRIX
     return LayerUse(
         node.output,
@@ -112,7 +113,8 @@ def _memory(o: Operator, design: Design, chosen: MemoryKind | None) -> str:
         return "tool"
     sums = design.sums[o.function]
     assert sums is not None
-    facts = matrix_facts(o, sums, design.units.get(o.node.output))
+    node = o.node.output
+    facts = matrix_facts(o, sums, design.units.get(node), design.packings.get(node))
     return facts.unit(o.y[0].lanes, Arithmetic.TOOL, None).memory.value
 
 

@@ -13,6 +13,7 @@ from hlsgen.arith.encodings.ternary import Ternary
 from hlsgen.arith.encodings.xnor import Xnor
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.memories import MemoryKind, bram18, in_luts, ram_luts, rom_luts
+from hlsgen.emit.packing import Packing
 from hlsgen.fold.prices import dsp_tiles, luts
 from hlsgen.fold.use import Use
 
@@ -42,6 +43,7 @@ class MatrixUnit:
     arithmetic: Arithmetic
     encoding: Encoding | None
     memory: MemoryKind
+    packing: Packing | None = None
 
     @property
     def use(self) -> Use:
@@ -56,20 +58,26 @@ class MatrixUnit:
         held = self.simd * self.operand_bits
         lut += ram_luts(self.held, held) if self.held > 1 else 0.0
         weights = self._weights()
-        return Use(lut, self._flipflops(), self._dsps() * count) + weights
+        return Use(lut, self._flipflops(), self._dsps()) + weights
 
     def _product(self) -> dict[str, float]:
         """The pieces of one product, without the adders behind it."""
-        match self.encoding:
-            case None:
-                if self.arithmetic is Arithmetic.LUT:
-                    return {"products": self.operand_bits * self.weight_bits}
-                return {}
+        if self.encoding is not None:
+            return self._decoded(self.encoding)
+        if self.arithmetic is Arithmetic.LUT:
+            return {"products": self.operand_bits * self.weight_bits}
+        if self.packing is not None:  # what fields borrowed is given back to all but one
+            given = (1 - 1 / self.packing.count) / self.packing.chunk
+            return {"additions": self.packing.field * given}
+        return {}
+
+    def _decoded(self, encoding: Encoding) -> dict[str, float]:
+        """The pieces of one product by a code."""
+        match encoding:
             case Shift():
-                return {"shifts": self.term_bits * _levels(self.encoding), "signs": self.term_bits}
+                return {"shifts": self.term_bits * _levels(encoding), "signs": self.term_bits}
             case Khot():
-                k = self.encoding.parameters[0]
-                each = self.term_bits * _levels(self.encoding)
+                k, each = encoding.digits, self.term_bits * _levels(encoding)
                 return {
                     "shifts": k * each,
                     "signs": self.term_bits,
@@ -89,8 +97,11 @@ class MatrixUnit:
                 raise AssertionError(f"{type(other).__name__} has no price")
 
     def _dsps(self) -> int:
-        multiplied = self.encoding is None and self.arithmetic is not Arithmetic.LUT
-        return dsp_tiles(self.operand_bits, self.weight_bits) if multiplied else 0
+        if self.encoding is not None or self.arithmetic is Arithmetic.LUT:
+            return 0
+        if self.packing is not None:
+            return self.packing.rounded(self.pe) // self.packing.count * self.words
+        return self.pe * self.words * dsp_tiles(self.operand_bits, self.weight_bits)
 
     def _weights(self) -> Use:
         bits = self.pe * self.words * self.weight_bits
@@ -115,7 +126,6 @@ def cheaper_memory(words: int, bits: int) -> MemoryKind:
     )
 
 
-def _levels(encoding: Encoding) -> int:
+def _levels(encoding: Shift | Khot) -> int:
     """4:1 stages of a barrel shifter."""
-    exponent = encoding.parameters[-2] if isinstance(encoding, Khot) else encoding.parameters[0]
-    return max(1, -(-int(exponent) // 2))
+    return max(1, -(-encoding.field_bits // 2))

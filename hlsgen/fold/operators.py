@@ -16,6 +16,7 @@ from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.encodings import Encoded
 from hlsgen.emit.memories import MemoryKind, bram18, in_luts, ram_luts
 from hlsgen.emit.numbers import numbers
+from hlsgen.emit.packing import Packing
 from hlsgen.emit.streaming import Way, way
 from hlsgen.emit.sums import Sums, SumTree
 from hlsgen.emit.views import Operator
@@ -45,16 +46,18 @@ def operator_use(
     how: Arithmetic,
     unit: Encoded | None,
     memory: MemoryKind | None,
+    packed: Packing | None = None,
 ) -> Use:
     """Estimated resources of an operator's own function.
 
-    `how`, `unit` and `memory` are of layers with weights; `memory` None is what the tool chooses.
+    `how`, `unit`, `packed` and `memory` are of layers with weights; `memory` None is what the tool
+    chooses.
     """
     op, x, y = operator.node.op, operator.x, operator.y
     match way(op, tuple(v.type for v in x), tuple(v.type for v in y)):
         case Way.MATRIX:
             assert sums is not None
-            return matrix_facts(operator, sums, unit).unit(y[0].lanes, how, memory).use
+            return matrix_facts(operator, sums, unit, packed).unit(y[0].lanes, how, memory).use
         case Way.WHOLE:
             return _whole(operator)
         case Way.CHANNELS:
@@ -79,6 +82,7 @@ class Facts:
     tree_bits: int
     acc_bits: int
     encoding: Encoding | None
+    packing: Packing | None
 
     def unit(self, pe: int, how: Arithmetic, memory: MemoryKind | None) -> MatrixUnit:
         """A unit of so many outputs a clock."""
@@ -100,10 +104,13 @@ class Facts:
             arithmetic=how,
             encoding=self.encoding,
             memory=memory or cheaper_memory(rom, pe * words * self.weight_bits),
+            packing=self.packing,
         )
 
 
-def matrix_facts(operator: Operator, sums: Sums, unit: Encoded | None) -> Facts:
+def matrix_facts(
+    operator: Operator, sums: Sums, unit: Encoded | None, packed: Packing | None
+) -> Facts:
     """The facts of a folded matrix unit."""
     op, (x,) = operator.node.op, operator.x
     assert isinstance(op, MatMul | Conv)
@@ -124,6 +131,7 @@ def matrix_facts(operator: Operator, sums: Sums, unit: Encoded | None) -> Facts:
         tree_bits=adder_bits(sums.tree),
         acc_bits=IntFormat.of_range(*sums.accumulated).width,
         encoding=None if unit is None else unit.encoding,
+        packing=packed,
     )
 
 

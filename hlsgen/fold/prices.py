@@ -1,6 +1,6 @@
-"""LUTs of the pieces that folded units are made of: counts, times factors that Yosys measured.
+"""LUTs of the pieces that folded units are made of: counts, times factors.
 
-The factors are in cost.toml; benchmarks/calibrate_folded.py makes, measures and fits them.
+The factors are in cost.toml, which says which of them were measured and which are assumed.
 """
 
 from __future__ import annotations

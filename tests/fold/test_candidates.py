@@ -48,7 +48,7 @@ def test_cycles_and_use_are_those_of_the_design(make, seed: int) -> None:
     serves = served(design)
     works: dict[str, int] = dict.fromkeys(cycles, 0)
     for process in design.plan.processes:
-        if process.function.startswith("n0") or process.function == "slide":
+        if process.function.startswith("n0") or process.function.startswith("slide"):
             node = serves[process.name]
             works[node] = max(works[node], process.work)
     whole = {n.output for n in graph.nodes if work_of(graph, n).way is Way.WHOLE}

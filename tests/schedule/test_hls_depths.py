@@ -28,9 +28,10 @@ def bounded(graph: HwGraph, folder: Path, depth: dict[str, int], patience: int) 
     return differing(run_csim(executable, graph, inputs), reference(graph, inputs))
 
 
-def seen(moves: Path, graph: HwGraph) -> dict[int, str]:
+def seen(moves: Path, graph: HwGraph, options: HlsOptions = STREAM) -> dict[int, str]:
     """The moves of a frame by process, as its thread wrote them, without those of ports."""
-    ports = {v.name for v in design_of(graph, STREAM).inputs + design_of(graph, STREAM).outputs}
+    design = design_of(graph, options)
+    ports = {v.name for v in design.inputs + design.outputs}
     found: dict[int, str] = {}
     for line in moves.read_text().splitlines():
         process, *made = line.split(" ")
@@ -39,10 +40,10 @@ def seen(moves: Path, graph: HwGraph) -> dict[int, str]:
     return found
 
 
-def planned(graph: HwGraph) -> dict[int, str]:
+def planned(graph: HwGraph, options: HlsOptions = STREAM) -> dict[int, str]:
     """The moves that the schedule counts with: in steps, reads first."""
     found: dict[int, str] = {}
-    for k, process in enumerate(design_of(graph, STREAM).plan.processes):
+    for k, process in enumerate(design_of(graph, options).plan.processes):
         moves = process.moves()
         found[k] = " ".join(
             f"{kind}{name}"

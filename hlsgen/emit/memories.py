@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 
-from hlsgen.arith.staircase import BRAM18_SHAPES
+from hlsgen.arith.unit_cost import BRAM18_SHAPES
 
 # Words x bits of an UltraRAM port. Source: AMD UG573, UltraRAM.
 _URAM_WORDS, _URAM_BITS = 4096, 72

@@ -11,7 +11,7 @@ import numpy as np
 
 from hlsgen.arith.encodings.encoding import Encoding
 from hlsgen.arith.format import IntFormat
-from hlsgen.arith.staircase import Cost, multiply_cost
+from hlsgen.arith.unit_cost import Cost, multiply_cost
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.encodings import Encoded
 from hlsgen.emit.memories import MemoryKind, bram18, in_luts, ram_luts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hls_graphs import Builder, conv, matmul, pair
 
+from hlsgen.arith.staircase import Wrapped
 from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw._window import Window
 from hlsgen.ops.hw.arg_max import ArgMax
@@ -14,6 +15,7 @@ from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.hw.max_pool import MaxPool
 from hlsgen.ops.hw.pad import Pad
 from hlsgen.ops.hw.reduce import Reduce, Reduction
+from hlsgen.ops.hw.staircase import Staircase
 from hlsgen.ops.hw.sum_pool import SumPool
 from hlsgen.ops.hw.take import Take
 from hlsgen.ops.hw.transpose import Transpose
@@ -66,6 +68,9 @@ def operators() -> HwGraph:
     chain("best", vector, ArgMax(1, keepdims=True))
     chain("clamped", image(3, 1, 2), Clamp(per_channel(-3, -2, 0), per_channel(1, 5, 6)))
     chain("scaled", image(3, 1, 2), Linear((per_channel(3, -5, 1),), per_channel(7, 0, -7)))
+    wraps = [op for op, _ in Staircase.samples() if isinstance(op.realisation, Wrapped)]
+    mixed = next(op for op in wraps if not op.realisation.uniform)
+    chain("wraps", IntType.of((1, 3, 1, 2), -500, 499), mixed)
     return b.graph(*outputs)
 
 

@@ -63,3 +63,11 @@ def test_encoded_weights_are_refused() -> None:
     options = HlsOptions(io=Io.STREAM, arithmetic={"": Arithmetic.KHOT})
     with pytest.raises(OptionError, match=r"node 0 .*khot is for HLS C\+\+ in folded units"):
         emit_stream_rtl(graph, options)
+
+
+def test_idle_lanes_are_refused() -> None:
+    b = Builder("idle", x=IntType.of((1, 12), -8, 7))
+    graph = b.graph(b.add(matmul(12, 5), "x", name="sums"))
+    options = HlsOptions(io=Io.STREAM, folding={"sums": (2, 3)})
+    with pytest.raises(Unsupported, match=r"node 0 .*2 lanes do not divide 5 outputs"):
+        emit_stream_rtl(graph, options)

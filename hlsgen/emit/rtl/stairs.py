@@ -41,7 +41,7 @@ def stair(b: Builder, x: int, how: Realisation, row: int, arithmetic: Arithmetic
             high = _affine(b, x, above, row, arithmetic)
             return total(b, [Term(low), Term(high)], -how.z)
         case Wrapped(rise=rise, low=lows, mask=masks):
-            return _low_bits(b, _affine(b, x, rise, row, arithmetic), lows[row], masks[row])
+            return low_bits(b, _affine(b, x, rise, row, arithmetic), lows[row], masks[row])
         case _:
             assert_never(how)
 
@@ -56,7 +56,7 @@ def _affine(b: Builder, x: int, how: Affine, row: int, arithmetic: Arithmetic) -
     return b.clip(b.sum([Term(code)], late), how.qlo, how.qhi)
 
 
-def _low_bits(b: Builder, code: int, low: int, mask: int) -> int:
+def low_bits(b: Builder, code: int, low: int, mask: int) -> int:
     """The number of [low, low + mask] that equals the code modulo mask + 1."""
     lo, hi = b.ranges[code]
     if low <= lo and hi <= low + mask:

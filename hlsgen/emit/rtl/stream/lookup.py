@@ -13,11 +13,12 @@ from hlsgen.arith.staircase import (
     Table,
     Thresholds,
     TwoSlope,
+    Wrapped,
 )
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.rtl.builder import Builder
 from hlsgen.emit.rtl.cells import Term
-from hlsgen.emit.rtl.stairs import stair
+from hlsgen.emit.rtl.stairs import low_bits, stair
 from hlsgen.emit.rtl.sums import total
 
 
@@ -28,7 +29,9 @@ def chosen(b: Builder, place: int, values: Sequence[int]) -> int:
     return b.lookup(place, 0, [int(v) for v in values])
 
 
-def stair_at(b: Builder, place: int, x: int, how: Realisation, rows: Sequence[int]) -> int:
+def stair_at(  # noqa: C901 - one case a form
+    b: Builder, place: int, x: int, how: Realisation, rows: Sequence[int]
+) -> int:
     """The code of row rows[place] at x."""
     known = sorted(set(rows))
     if len(known) == 1:
@@ -53,6 +56,8 @@ def stair_at(b: Builder, place: int, x: int, how: Realisation, rows: Sequence[in
         case TwoSlope(below=below, above=above):
             low, high = (_affine(b, row, x, side, known) for side in (below, above))
             return total(b, [Term(low), Term(high)], -how.z)
+        case Wrapped(rise=rise):
+            return _wrapped(b, row, _affine(b, row, x, rise, known), how, known)
         case _:
             assert_never(how)
 
@@ -70,6 +75,17 @@ def _affine(b: Builder, row: int, x: int, how: Affine, known: Sequence[int]) -> 
     product = b.sum([Term(b.product(x, m)), Term(constant)])
     code = b.shift(product, how.shift, how.tie)
     return b.clip(b.sum([Term(code)], late), how.qlo, how.qhi)
+
+
+def _wrapped(b: Builder, row: int, code: int, how: Wrapped, known: Sequence[int]) -> int:
+    """Low bits of the code: of each width once, and the row's own picked."""
+    windows = [(how.low[r], how.mask[r]) for r in known]
+    first, *others = sorted(set(windows))
+    result = low_bits(b, code, *first)
+    for window in others:
+        mine = chosen(b, row, [int(w == window) for w in windows])
+        result = b.pick(mine, low_bits(b, code, *window), result)
+    return result
 
 
 def _thresholds(b: Builder, row: int, x: int, how: Thresholds, known: Sequence[int]) -> int:

@@ -19,7 +19,7 @@ from hlsgen.emit.rtl.stream.unit import Rom, Unit, bits_for, signed_bits
 from hlsgen.emit.rtl.sums import total
 from hlsgen.emit.sums import Sums
 from hlsgen.emit.views import Operator
-from hlsgen.errors import OptionError
+from hlsgen.errors import OptionError, Unsupported
 from hlsgen.ir.hw import IntArray, IntType
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
@@ -40,6 +40,12 @@ def matrix_unit(
     matrix = stream_matrix(op)
     outputs, inner = matrix.shape
     steps, groups = inner // simd, op.group if isinstance(op, Conv) else 1
+    if outputs // groups % pe:
+        raise Unsupported(
+            f"{pe} lanes do not divide {outputs // groups} outputs: HLS C++ leaves some idle, "
+            "streaming SystemVerilog cannot yet; take --folding LAYER=PExSIMD of divisors",
+            operator.node.loc,
+        )
     rows = matrix.reshape(-1, pe, steps, simd).swapaxes(1, 2).reshape(-1, pe * simd)
     bits = signed_bits(*sums.accumulated)
     operand = _operand(operator)

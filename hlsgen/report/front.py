@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 
@@ -207,16 +208,12 @@ def front_page(result: Explored) -> str:
 def front_png(result: Explored) -> bytes | None:
     """The same by matplotlib; None where that is not installed."""
     try:
-        import matplotlib
+        figures: Any = import_module("matplotlib.figure")
     except ImportError:
         return None
-    library: Any = matplotlib
-    library.use("Agg")
-    from matplotlib import pyplot
-
-    plots: Any = pyplot
     made = drawing(result)
-    figure, axes = plots.subplots(figsize=(9, 5.2), dpi=140, layout="constrained")
+    figure: Any = figures.Figure(figsize=(9, 5.2), dpi=140, layout="constrained")
+    axes: Any = figure.subplots()
     for kind, colour, size in _MARKS:
         some = [d for d in made.dots if d.kind == kind]
         axes.scatter([d.x for d in some], [-d.y for d in some], size, colour, label=kind, zorder=3)
@@ -232,7 +229,6 @@ def front_png(result: Explored) -> bytes | None:
     axes.grid(alpha=0.25)
     held = BytesIO()
     figure.savefig(held, format="png")
-    plots.close(figure)
     return held.getvalue()
 
 

@@ -32,7 +32,6 @@ _SHARED = (
     Arithmetic.GROUPWISE,
 )  # by columns, among each other
 _COLUMNS = 16  # so many columns tell what all cost, where columns share nothing
-_GLANCE, _HOPELESS = 3, 1.5  # so many tell that it is no use to count more, by so much
 _ADDERS = Adders(operands=3, slack=1)
 
 
@@ -59,34 +58,24 @@ def settled(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> Mapping[str, A
 
 
 def cheapest(graph: HwGraph, node: Node[HwOp]) -> Arithmetic:
-    """The candidate with the fewest estimated LUTs; the hopeless are counted on few columns."""
-    best, price = CANDIDATES[0], layer_luts(graph, node, CANDIDATES[0])
-    for how in CANDIDATES[1:]:
-        if how not in _SHARED and layer_luts(graph, node, how, _GLANCE) > _HOPELESS * price:
-            continue
-        luts = layer_luts(graph, node, how)
-        if luts < price:
-            best, price = how, luts
-    return best
+    """The candidate with the fewest estimated LUTs."""
+    prices = {how: layer_luts(graph, node, how) for how in CANDIDATES}
+    return min(prices, key=lambda how: prices[how])
 
 
-def layer_luts(graph: HwGraph, node: Node[HwOp], how: Arithmetic, columns: int = _COLUMNS) -> float:
-    """Estimated LUTs of a layer's constant products, once a group; infinite where it cannot be.
-
-    Where columns share nothing the first `columns` stand for all.
-    """
+def layer_luts(graph: HwGraph, node: Node[HwOp], how: Arithmetic) -> float:
+    """Estimated LUTs of a layer's constant products, once a group; infinite where it cannot be."""
     op, step = node.op, operand_step(graph, node)
     assert isinstance(op, MatMul | Conv)
     try:
-        matrices = constant_matrices(op, graph.types[node.inputs[0]])
-        return sum(_luts(m, how, step, columns) for m in matrices)
+        return sum(_luts(m, how, step) for m in constant_matrices(op, graph.types[node.inputs[0]]))
     except OptionError:  # an arithmetic that these weights or operands cannot have
         return math.inf
 
 
-def _luts(matrix: ConstantMatrix, how: Arithmetic, step: int, most: int) -> float:
+def _luts(matrix: ConstantMatrix, how: Arithmetic, step: int) -> float:
     columns: Sequence[Sequence[int]] = matrix.weights.T.tolist()
-    some = columns if how in _SHARED else columns[:most]
+    some = columns if how in _SHARED else columns[:_COLUMNS]
     b = Builder(matrix.ranges, _ADDERS)
     sums = product_sums(b, range(len(matrix.ranges)), some, [0] * len(some), how, step)
     return kernel_luts(b.kernel(sums)) * len(columns) / max(len(some), 1)

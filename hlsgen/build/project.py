@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -21,9 +20,9 @@ from numpy.typing import NDArray
 from hlsgen.arith.budget import Reloadable
 from hlsgen.arith.declared import Declared, parse_format
 from hlsgen.boards import Board, load_board
+from hlsgen.build.folder import MARKER, check_target, publish, staged, write
 from hlsgen.build.gpp import compile_csim, run_csim
 from hlsgen.build.headers import ap_include
-from hlsgen.build.steps import keep_steps, refuse_locked
 from hlsgen.emit.arithmetic import Arithmetic, check_arithmetic
 from hlsgen.emit.choice import settled
 from hlsgen.emit.deploy import INTERFACE
@@ -37,7 +36,7 @@ from hlsgen.emit.rtl.project import rtl_folder
 from hlsgen.emit.rtl.stream.emit import StreamRtl, emit_stream_rtl
 from hlsgen.emit.rtl.stream.project import stream_folder
 from hlsgen.emit.vectors import vector_files
-from hlsgen.errors import HlsgenError, OptionError, reason_of
+from hlsgen.errors import OptionError
 from hlsgen.expr.network import Network
 from hlsgen.fold.choose import Folded, fold
 from hlsgen.fold.estimate import Estimate, estimate
@@ -56,7 +55,6 @@ from hlsgen.sim.verify import Engine, Verification, verify
 
 Array = NDArray[Any]
 Stage = Callable[[str, float], None]  # what is being done, and which share of it is done
-MARKER = "project.json"
 SCALES = "static_scales.npz"
 DEFAULT_BOARD = "ultra96v2"
 
@@ -173,7 +171,7 @@ def build(
     """
     options = options or BuildOptions()
     started = time.perf_counter()
-    _check_target(folder)
+    check_target(folder)
     board = load_board(options.board)
     network = load_network(model, options, observe)
     if options.io is Io.PARALLEL:  # decided once: the project does not change with the prices
@@ -205,18 +203,18 @@ def build(
     files["model.onnx"] = _self_contained(model)
     if options.static_scales:
         files[SCALES] = _archive(options.static_scales)
-    with _staged(folder) as stage:
-        _write(stage, files)
+    with staged(folder) as stage:
+        write(stage, files)
         engines: dict[str, Engine] = {"python": partial(run_graph, network.graph)}
         if options.csim:
             observe("compiling", 0.0)
-            _write(stage, {"local.mk": f"AP_FOUND := {ap_include()}\n"})
+            write(stage, {"local.mk": f"AP_FOUND := {ap_include()}\n"})
             engines["csim"] = _csim(compile_csim(stage), network.graph, files.get(WEIGHTS_FILE))
         observe("verifying", 0.0)
         verification = verify(network, feeds, None, engines, reference_file(model, options))
         found = estimate(design) if options.io is Io.STREAM else None
         _finish(stage, verification, options, found)
-        _publish(stage, folder)
+        publish(stage, folder)
     seconds = time.perf_counter() - started
     return Built(folder, network, verification, seconds, found, folded)
 
@@ -265,55 +263,6 @@ def hls_options(options: BuildOptions, board: Board | None = None) -> HlsOptions
     )
 
 
-def _check_target(folder: Path) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise OptionError(f"{folder} is a file; give another -o")
-    if any(folder.iterdir()) and not _is_project(folder):
-        raise OptionError(
-            f"{folder} exists and is not a project that hlsgen wrote; give another -o or empty it"
-        )
-    refuse_locked(folder)
-
-
-def _is_project(folder: Path) -> bool:
-    try:
-        return "hlsgen" in json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-
-
-class _staged:  # noqa: N801 - used as a function in `with`
-    """A temporary neighbour of the target: on the same file system, removed unless published."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> Path:
-        parent = self.target.resolve().parent
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=parent))
-        except OSError as error:
-            raise OptionError(f"cannot write into {parent}: {reason_of(error)}") from error
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-
-
-def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    try:
-        for name, content in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            data = content if isinstance(content, bytes) else content.encode()
-            path.write_bytes(data)
-    except OSError as error:
-        raise HlsgenError(f"cannot write the project: {reason_of(error)}") from error
-
-
 def reference_file(model: Path, options: BuildOptions) -> Path | None:
     """The file that onnxruntime can run as the reference, if it means the same network."""
     if options.static_scales:  # the file itself computes its scales anew for every input
@@ -342,21 +291,7 @@ def _finish(
     }
     if found is not None:
         content["estimate"] = found.to_json()
-    _write(folder, {MARKER: as_json(content)})
-
-
-def _publish(stage: Path, folder: Path) -> None:
-    """Put the finished folder in the place of an older one, never mixing the two."""
-    old = stage.with_name(stage.name + "-old")
-    try:
-        if folder.exists():
-            folder.rename(old)
-            keep_steps(old, stage)
-        stage.rename(folder)
-    except OSError as error:
-        raise HlsgenError(f"cannot put the project at {folder}: {reason_of(error)}") from error
-    shutil.rmtree(old, ignore_errors=True)
-    folder.chmod(0o755)
+    write(folder, {MARKER: as_json(content)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -430,7 +365,7 @@ def csim_engine(project: Project) -> Engine:
         hls = hls_options(project.options)
         with tempfile.TemporaryDirectory(prefix="hlsgen-csim-") as name:
             files = emit_hls(graph, hls)
-            _write(Path(name), files)
+            write(Path(name), files)
             executable = compile_csim(Path(name))
             weights = files.get(WEIGHTS_FILE)
     return _csim(executable, graph, weights)

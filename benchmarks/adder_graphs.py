@@ -6,11 +6,15 @@ import argparse
 import csv
 import json
 import math
+import re
+import resource
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from contest import HERE, one_thread
@@ -28,46 +32,56 @@ INT8 = (-128, 127)
 
 @dataclass(frozen=True)
 class Peer:
-    """The better peer's row of the table, and the least CPU of any peer for that setting."""
+    """The better peer at one matrix and depth, and the least CPU seconds of any peer there."""
 
     tool: str
     luts: int
     depth: int
-    adders: int
     cpu: float
+    graph: AdderGraph | None = None
 
 
-def peers(folder: Path, largest: int) -> dict[tuple[str, int], Peer]:
-    """By matrix and hard_dc: the peer of fewer LUTs, and the faster one's time."""
+Peers = dict[tuple[str, int], Peer]
+
+
+def recorded(folder: Path, names: set[str], largest: int) -> Peers:
+    """From peers.csv, by matrix and hard_dc."""
     rows: dict[tuple[str, int], list[dict[str, str]]] = defaultdict(list)
     with (folder / "peers.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["ok"] != "True" or max(int(row["n_in"]), int(row["n_out"])) > largest:
                 continue
-            if (folder / f"{row['name']}.npy").exists():
+            if (folder / f"{row['name']}.npy").exists() and (not names or row["name"] in names):
                 rows[row["name"], int(row["hard_dc"])].append(row)
-    found: dict[tuple[str, int], Peer] = {}
+    found: Peers = {}
     for key, entries in rows.items():
         best = min(entries, key=lambda r: int(r["lut_est"]))
         cpu = min(float(r["cpu_sec"]) for r in entries)
-        found[key] = Peer(
-            best["tool"], int(best["lut_est"]), int(best["depth"]), int(best["n_add"]), cpu
-        )
+        found[key] = Peer(best["tool"], int(best["lut_est"]), int(best["depth"]), cpu)
     return found
 
 
-def peer_graph(python: str, tool: str, path: Path, dc: int) -> AdderGraph:
-    """The peer's own graph in our form, made by its own Python."""
-    done = subprocess.run(
-        [python, str(HERE / "peers" / "adder_graph.py"), tool, str(path), str(dc)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    told = json.loads(done.stdout)
-    return AdderGraph(
-        tuple(tuple(r) for r in told["inputs"]),
-        tuple(tuple(Term(*t) for t in adder) for adder in told["adders"]),
-        tuple(None if t is None else Term(*t) for t in told["outputs"]),
-    )
+def run_peers(python: str, path: Path, options: list[int]) -> dict[int, Peer]:
+    """Both peers run now, by a Python that has them; the peer of fewer LUTs at each hard_dc."""
+    found: dict[int, list[Peer]] = defaultdict(list)
+    for tool in ("da4ml", "alkaid"):
+        script = str(HERE / "peers" / "adder_graph.py")
+        done = subprocess.run(
+            [python, script, tool, str(path), *map(str, options)],
+            stdout=subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
+        for dc, line in zip(options, done.stdout.splitlines(), strict=True):
+            told = json.loads(line)
+            graph = AdderGraph(
+                tuple(tuple(r) for r in told["inputs"]),
+                tuple(tuple(Term(*t) for t in adder) for adder in told["adders"]),
+                tuple(None if t is None else Term(*t) for t in told["outputs"]),
+            )
+            luts = sum(graph.adder_luts(k) for k in range(len(graph.adders)))
+            found[dc].append(Peer(tool, luts, graph.depth, told["cpu"], graph))
+    least = {dc: min(p.cpu for p in both) for dc, both in found.items()}
+    better = {dc: min(both, key=lambda p: p.luts) for dc, both in found.items()}
+    return {dc: replace(peer, cpu=least[dc]) for dc, peer in better.items()}
 
 
 def timed(matrix: np.ndarray, **options: object) -> tuple[AdderGraph, float]:
@@ -130,16 +144,39 @@ def compare(name: str, dc: int, peer: Peer, args: argparse.Namespace, totals: To
         totals.add("three inputs, strict", groups, three.cost(strict=True), peer.luts)
         totals.add("CPU, three inputs", groups, cpu3, peer.cpu)
         line += [three.cost(), three.depth, f"{cpu3:.2f}"]
-    if args.peer_python:
-        theirs = peer_graph(args.peer_python, peer.tool, path, dc)
-        assert np.array_equal(coefficients(theirs), matrix)
-        two, fused = (recost(theirs, three=flag) for flag in (False, True))
+    if peer.graph is not None:
+        assert np.array_equal(coefficients(peer.graph), matrix)
+        two, fused = (recost(peer.graph, three=flag) for flag in (False, True))
+        totals.add("two inputs, negations charged to both", groups, own.cost(), peer.graph.cost())
         totals.add("two inputs, peer re-costed", groups, own.cost(), two)
-        line += [theirs.cost(), two]
+        line += [peer.graph.cost(), two]
         if not args.no_three:
             totals.add("three inputs, peer fused", groups, three.cost(), fused)
             line += [fused]
     print(*line, flush=True)
+
+
+def single_passes(sizes: str, seed: int) -> None:
+    """One greedy pass over random matrices such as 64x64w8, each in a process of its own."""
+    print("| matrix | CPU s | peak MiB | adders | LUTs | depth |")
+    print("|" + " --- |" * 6)
+    for size in filter(None, sizes.split(",")):
+        rows, columns, bits = map(int, re.fullmatch(r"(\d+)x(\d+)w(\d+)", size).groups())  # type: ignore[union-attr]
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            cells = pool.submit(single_pass, rows, columns, bits, seed).result()
+        print(f"| {size} | " + " | ".join(cells) + " |", flush=True)
+
+
+def single_pass(rows: int, columns: int, bits: int, seed: int) -> list[str]:
+    """CPU seconds (check of the graph included), memory and size of one pass, depth unbounded."""
+    solve(np.array([[3, 5], [7, 1]]), [INT8] * 2, cached=False)
+    most = 1 << (bits - 1)
+    matrix = np.random.default_rng(seed).integers(-most, most, (rows, columns))
+    graph, cpu = timed(matrix, effort=0.0)
+    assert np.array_equal(coefficients(graph), matrix)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    told = (len(graph.adders), graph.cost(), graph.depth)
+    return [f"{cpu:.2f}", f"{peak:,.0f}", *(f"{v:,}" for v in told)]
 
 
 def main() -> None:
@@ -150,15 +187,24 @@ def main() -> None:
     parser.add_argument("--effort", type=float, default=1.0, help="0 is one greedy pass")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-three", action="store_true", help="without three-input adders")
-    parser.add_argument("--peer-python", help="a Python that has da4ml and alkaid")
+    parser.add_argument(
+        "--peer-python", help="a Python that has da4ml and alkaid: they run here, side by side"
+    )
+    parser.add_argument("--single", default="", help="only one pass over random ones: 64x64w8,...")
     args = parser.parse_args()
+    if args.single:
+        single_passes(args.single, args.seed)
+        return
     if not (args.folder / "peers.csv").exists():
         sys.exit(f"{args.folder}: no peers.csv; name the folder with --folder")
     solve(np.array([[3, 5], [7, 1]]), [INT8] * 2, cached=False)  # compile before the clock runs
     totals = Totals()
-    only = set(filter(None, args.only.split(",")))
-    for (name, dc), peer in sorted(peers(args.folder, args.largest).items()):
-        if not only or name in only:
+    rows = recorded(args.folder, set(filter(None, args.only.split(","))), args.largest)
+    for name in sorted({name for name, _ in rows}):
+        found = {dc: peer for (other, dc), peer in sorted(rows.items()) if other == name}
+        if args.peer_python:
+            found = run_peers(args.peer_python, args.folder / f"{name}.npy", list(found))
+        for dc, peer in found.items():
             compare(name, dc, peer, args, totals)
     totals.show()
 

@@ -1,6 +1,7 @@
-"""A graph of da4ml or alkaid as JSON: run by a Python that has them, `adder_graph.py TOOL NPY DC`.
+"""Graphs of da4ml or alkaid as JSON; a Python that has them runs `adder_graph.py TOOL NPY DC...`.
 
-Values are kept as sign * 2^exponent * node, so that fractional steps inside become shifts.
+One line for each latency option DC, with the CPU seconds that the search took. Values are kept as
+sign * 2^exponent * node, so that fractional steps inside become shifts.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -57,16 +59,21 @@ class Graph:
 
 
 def main() -> None:
-    tool, path, dc = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    tool, path, *options = sys.argv[1:]
     matrix = np.load(path).astype(np.float32)
     module = importlib.import_module(f"{tool}.cmvm")
-    found = (module.solve if tool == "da4ml" else module.cmvm_solve)(matrix, hard_dc=dc)
-    graph = Graph(len(matrix))
-    refs: list[Ref | None] = [(k, 0, False) for k in range(len(matrix))]
-    for comb in getattr(found, "solutions", found):
-        refs = graph.stage(comb, refs)
-    told = {"inputs": [(-128, 127)] * len(matrix), "adders": graph.adders, "outputs": refs}
-    print(json.dumps(told))
+    solve = module.solve if tool == "da4ml" else module.cmvm_solve
+    solve(np.eye(2, dtype=np.float32), hard_dc=-1)  # what a first call loads is not counted
+    for dc in map(int, options):
+        start = time.process_time()
+        found = solve(matrix, hard_dc=dc)
+        cpu = time.process_time() - start
+        graph = Graph(len(matrix))
+        refs: list[Ref | None] = [(k, 0, False) for k in range(len(matrix))]
+        for comb in getattr(found, "solutions", found):
+            refs = graph.stage(comb, refs)
+        told = {"inputs": [(-128, 127)] * len(matrix), "adders": graph.adders, "outputs": refs}
+        print(json.dumps({"cpu": cpu, **told}))
 
 
 if __name__ == "__main__":

@@ -295,6 +295,10 @@ Graph solve(Problem p) {
     const auto tree = [&](int hops) {
         return ColumnTree(p.matrix, p.inputs, p.outputs, p.radix, p.depth, hops);
     };
+    if (p.effort == 0) {  // one pass, from columns to columns where these clearly resemble others
+        const ColumnTree t = tree(1 << 20);
+        return Search<C>(p, t.total * 10 < t.plain * 9 ? &t : nullptr).emit();
+    }
     auto best = std::make_unique<Search<C>>(p, nullptr);
     const uint64_t pass = best->work();
     const auto start = [&](const ColumnTree& t) {

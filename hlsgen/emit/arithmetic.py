@@ -209,11 +209,13 @@ class Adders:
     """What a back-end builds adder graphs of.
 
     An adder takes `operands` words at most, 2 or 3; a graph has at most `slack` levels of adders
-    more than the least that its matrix needs, None for no bound.
+    more than the least that its matrix needs, None for no bound. `effort` is the most that is
+    searched with, as for `solve`.
     """
 
     operands: int = 2
     slack: int | None = None
+    effort: float = 1.0
 
 
 # Two words: the HLS tool schedules a + b + c its own way, which was never measured here. Others who
@@ -228,7 +230,7 @@ def adder_graph(weights: IntArray, ranges: Sequence[Range], adders: Adders) -> A
     to minutes, and not hours, for the last few per cent.
     """
     digits = sum(csd_weight(int(v)) for v in weights.flat)
-    effort = min(1.0, (_FULL_EFFORT / max(digits, 1)) ** 2)
+    effort = min(adders.effort, (_FULL_EFFORT / max(digits, 1)) ** 2)
     three = adders.operands == 3
     depth = None
     if adders.slack is not None:

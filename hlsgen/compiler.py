@@ -53,20 +53,31 @@ def processor() -> str:
 
 
 def run_compiler(
-    command: Sequence[str | Path], what: str, *, text: str | None = None, folder: Path | None = None
+    command: Sequence[str | Path],
+    what: str,
+    *,
+    text: str | None = None,
+    folder: Path | None = None,
+    result: Path | None = None,
 ) -> None:
-    """Runs a compiler in `folder`, with `text` as its standard input.
+    """Runs a compiler in `folder`, with `text` as its standard input; it leaves `result`.
 
-    Errors: HlsgenError with the first error that it names; `what` says what was compiled.
+    Errors: HlsgenError with the first error that it names, or the signal that ended it, or where
+    it says that all is well and `result` is not there; `what` says what was compiled.
     """
     done = subprocess.run(
         command, input=text, cwd=folder, capture_output=True, text=True, check=False
     )
+    lines = [*done.stderr.splitlines(), *done.stdout.splitlines()]
     if done.returncode:
-        lines = [*done.stderr.splitlines(), *done.stdout.splitlines()]
         wrong = [line for line in lines if re.search(r"error|No space", line, re.IGNORECASE)]
-        first = (wrong or lines or ["no message"])[0]
+        if done.returncode < 0:
+            lines = [f"ended by signal {-done.returncode} (memory used up?)"]
+        first = (wrong or lines or [f"exit status {done.returncode}, no message"])[0]
         raise HlsgenError(f"{Path(command[0]).name} could not compile {what}: {first}")
+    if result is not None and not result.is_file():
+        said = f"; it said: {lines[0]}" if lines else ""
+        raise HlsgenError(f"{command[0]} compiled {what} and left no {result.name}{said}")
 
 
 def digest(parts: Iterable[str | bytes]) -> str:

@@ -38,12 +38,14 @@ class Verilator:
 
 
 Simulator = Verilator | Yosys
+_OLDEST = (5, 6)  # Verilator, of those that were tried
 
 
 def find_verilator() -> Verilator | None:
     """$VERILATOR or verilator on PATH; None where it is not installed.
 
-    Errors: ToolMissing where one that was named is not there, or one that is there does not run.
+    Errors: ToolMissing where one that was named is not there, or one that is there does not run or
+    is too old.
     """
     named = os.environ.get("VERILATOR")
     program = shutil.which(named or "verilator")
@@ -58,6 +60,12 @@ def find_verilator() -> Verilator | None:
         raise ToolMissing(
             f"{program} does not say that it is Verilator ({' '.join(shown)[:80]}): mend it, or "
             "take Yosys by HLSGEN_RTL=yosys"
+        )
+    release = re.match(r"Verilator (\d+)\.(\d+)", said.stdout)
+    if release and tuple(map(int, release.groups())) < _OLDEST:
+        raise ToolMissing(
+            f"{program} is {' '.join(said.stdout.split()[:2])}, too old: install 5.006 or newer, "
+            "or take Yosys by HLSGEN_RTL=yosys"
         )
     return Verilator(program, said.stdout.strip())
 
@@ -174,8 +182,9 @@ def _verilate(verilator: Verilator, rtl: Rtl, work: Path) -> Path:
         "--x-assign", "0", "--prefix", "Vdesign", "--top-module", rtl.top, "-O3", "-CFLAGS", "-O1",
         "-o", "simulation", *rtl.files, "harness.cpp",
     ]  # fmt: skip
-    run_compiler([*command, "-CFLAGS", f"-I{work}"], "the RTL", folder=work)
-    return work / "obj_dir" / "simulation"
+    made = work / "obj_dir" / "simulation"
+    run_compiler([*command, "-CFLAGS", f"-I{work}"], "the RTL", folder=work, result=made)
+    return made
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

@@ -103,11 +103,38 @@ def test_a_library_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         synthesise(RTL, tmp_path / "cells.lib")
 
 
-def test_a_verilator_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    stand_in(tmp_path, monkeypatch, "echo Hello", "verilator")
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        ("Hello", "does not say that it is Verilator"),
+        ("Verilator 4.038 2020-07-11 rev", "verilator is Verilator 4.038, too old"),
+    ],
+)
+def test_a_verilator_that_will_not_do(
+    says: str, error: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stand_in(tmp_path, monkeypatch, f"echo {says}", "verilator")
     monkeypatch.delenv("VERILATOR", raising=False)
-    with pytest.raises(ToolMissing, match="does not say that it is Verilator"):
+    with pytest.raises(ToolMissing, match=error):
         find_verilator()
+
+
+@pytest.mark.parametrize(
+    ("does", "error"),
+    [("kill -9 $$", "ended by signal 9"), ("true", "compiled the RTL and left no simulation")],
+)
+def test_a_verilator_that_leaves_nothing(
+    does: str, error: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    version = "Verilator 5.006 2023-01-22"
+    stand_in(
+        tmp_path, monkeypatch, f'[ "$1" = --version ] && echo {version} || {does}', "verilator"
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HLSGEN_RTL", "verilator")
+    monkeypatch.delenv("VERILATOR", raising=False)
+    with pytest.raises(HlsgenError, match=error):
+        rtl_engine(RTL, GRAPH)
 
 
 def test_an_unknown_simulator(monkeypatch: pytest.MonkeyPatch) -> None:

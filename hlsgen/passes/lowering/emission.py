@@ -41,7 +41,8 @@ class Builder:
 
     `loc` and `hint` are those of the model node that is being lowered. `integers` and `sums`
     remember what expressions became, by id; they hold the expressions, so that no id is reused.
-    `reloadable` are the layers that the user wants so, `reloaded` the names of those that are.
+    `reloadable` are the layers that the user wants so; `weighted` has all names of the layers with
+    constant weights, and by which of them messages call each.
     """
 
     nodes: list[Node[HwOp]] = field(default_factory=list[Node[HwOp]])
@@ -55,7 +56,7 @@ class Builder:
     loc: Loc = field(default_factory=lambda: Loc(""))
     hint: str = "value"
     reloadable: Mapping[str, Reloadable] = field(default_factory=dict[str, Reloadable])
-    reloaded: set[str] = field(default_factory=set[str])
+    weighted: dict[str, str] = field(default_factory=dict[str, str])
     _known: dict[tuple[Any, ...], tuple[Leaf, ...]] = field(default_factory=dict[Any, Any])
 
     def emit(self, op: HwOp, *inputs: Leaf) -> Leaf:

@@ -76,11 +76,11 @@ def budgeted(b: Builder, op: MatMul | Conv, x: Leaf, unit: Expr, *, zero: bool) 
     Errors: OptionError where anything but the weights would change with them, or the weights at
     hand are over the budget that was given.
     """
+    layer = b.loc.name or b.hint
+    b.weighted |= {b.loc.name: layer, b.hint: layer}
     asked = _asked(b)
     if asked is None:
         return op
-    layer = b.loc.name or b.hint
-    b.reloaded.update((b.loc.name, b.hint))
     if not zero:
         raise OptionError(
             f"--reloadable {layer}: zero of its operand is not code 0, so that its bias changes "
@@ -102,5 +102,9 @@ def _format(rows: IntArray) -> IntFormat:
 def check_reloadable(b: Builder) -> None:
     """Errors: OptionError for a layer that is not there, or has no constant weights."""
     for name in b.reloadable:
-        if name != ALL and name not in b.reloaded:
-            raise OptionError(f"--reloadable {name}: no layer of this name has constant weights")
+        if name != ALL and name not in b.weighted:
+            there = ", ".join(dict.fromkeys(b.weighted.values())) or "none"
+            raise OptionError(
+                f"--reloadable {name}: no layer of this name has constant weights in {b.loc.file}; "
+                f"those that have: {there}"
+            )

@@ -1,10 +1,12 @@
 """`hlsgen explore` on networks with data, on Dask workers, and killed on the way.
 
 python benchmarks/explore.py search [digits | MODEL of the corpus] [--minutes N] [--hold-out]
+                                    [--target-fps N]
 python benchmarks/explore.py dask [--candidates N]
 python benchmarks/explore.py kill
 
-search: the fewest LUTs at half a point of accuracy lost against the uniform 8-bit design's. With
+search: the fewest LUTs at half a point of accuracy lost, beside the uniform 8-bit design; parallel,
+or streams folded for --target-fps on the Ultra96-V2. With
 --hold-out every second judge is kept from the search and the chosen design is judged on those, too.
 dask: candidates a second of one and of two workers of one thread each, on this machine.
 kill: a search is killed with SIGKILL, then a worker of the next; what the study holds is compared.
@@ -28,9 +30,11 @@ from pathlib import Path
 import numpy as np
 
 from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.hls import Io
 from hlsgen.explore.cluster import Cluster
 from hlsgen.explore.evaluate import Task
 from hlsgen.explore.explore import Explored, Files, explore, task_of
+from hlsgen.explore.hardware import Unrolled
 from hlsgen.explore.options import Options
 from hlsgen.explore.runner import Limits, Runner
 from hlsgen.explore.space import Candidate
@@ -73,10 +77,12 @@ def held_out(result: Explored, files: Files, held: Path) -> str:
     return f"{found.accuracy:.2%} on {samples.count} held out"
 
 
-def search(name: str, minutes: float, *, hold_out: bool) -> None:
+def search(name: str, minutes: float, fps: float, *, hold_out: bool) -> None:
     with tempfile.TemporaryDirectory() as work:
         files, held = files_of(name, Path(work), hold_out=hold_out)
         options = Options(minutes=minutes, jobs=2, arithmetic=Arithmetic.SHIFT_ADD)
+        if fps:
+            options = Options(minutes=minutes, jobs=2, io=Io.STREAM, target_fps=fps)
         result = explore(files, Scheme(), options, lambda *_: None)
         o, uniform = result.outcome, result.uniform
         print("| network | design | LUTs (estimated) | of uniform | accuracy | SQNR dB |")
@@ -97,8 +103,8 @@ def search(name: str, minutes: float, *, hold_out: bool) -> None:
 
 def dask_task(folder: Path) -> Task:
     files, _ = files_of("digits", folder, hold_out=False)
-    options = Options(arithmetic=Arithmetic.TOOL)
-    return task_of(files, Scheme(), options, lambda *_: None)
+    hardware = Unrolled({"": Arithmetic.TOOL})
+    return task_of(files, Scheme(), Options(), hardware, lambda *_: None)
 
 
 def dask(count: int) -> None:
@@ -194,11 +200,12 @@ def main() -> None:
     parser.add_argument("name", nargs="?", default="digits")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--candidates", type=int, default=32)
+    parser.add_argument("--target-fps", type=float, default=0, help="of streams; else parallel")
     parser.add_argument("--hold-out", action="store_true")
     given = parser.parse_args()
     match given.what:
         case "search":
-            search(given.name, given.minutes, hold_out=given.hold_out)
+            search(given.name, given.minutes, given.target_fps, hold_out=given.hold_out)
         case "dask":
             dask(given.candidates)
         case _:

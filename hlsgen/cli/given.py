@@ -145,10 +145,11 @@ def explore_options(
     board: str, objective: str, max_loss: float, min_sqnr: float, budget: str, weights: str,
     activations: str, scales: str, arithmetic: str, driver: str, sensitivity: str,
     candidates: int | None, minutes: float | None, jobs: int, executor: str, study: Path | None,
-    seed: int,
+    seed: int, io: str, target_fps: float, clock_ns: float,
 ) -> Options:  # fmt: skip
     """The options of a search, checked."""
     from hlsgen.emit.arithmetic import Arithmetic
+    from hlsgen.emit.hls import Io
     from hlsgen.explore.drivers import Driver
     from hlsgen.explore.goal import Objective
     from hlsgen.explore.options import Options
@@ -162,6 +163,7 @@ def explore_options(
         _one_of("--arithmetic", Arithmetic, arithmetic),
         tuple(_one_of("--driver", Driver, name) for name in listed(driver)),
         Sensitivity(sensitivity), candidates, minutes, jobs, executor, study, seed,
+        Io(io), target_fps, clock_ns,
     )  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from hlsgen.cli.parameters import (
     BoardName,
     Budget,
     Calibrate,
+    CandidateClock,
     Data,
     Drivers,
     EqualiseBy,
     ExecutorAt,
+    ExploredIo,
     FloatModel,
     Jobs,
     Json,
@@ -32,6 +34,7 @@ from hlsgen.cli.parameters import (
     Percentile,
     QuantisedFile,
     RangesBy,
+    RateOfCandidates,
     RoundingBy,
     ScaleKinds,
     ScalesBy,
@@ -110,6 +113,9 @@ def explore(
     jobs: Jobs = 0,
     executor: ExecutorAt = "local",
     study: StudyFile = None,
+    io: ExploredIo = "parallel",
+    target_fps: RateOfCandidates = 0.0,
+    clock_ns: CandidateClock = 0.0,
     ranges: RangesBy = "mse",
     rounding: RoundingBy = "gptq",
     equalise: EqualiseBy = "none",
@@ -125,7 +131,8 @@ def explore(
 
     options = explore_options(
         board, objective, max_loss, min_sqnr, budget, weights, activations, scales, arithmetic,
-        driver, sensitivity, candidates, minutes, jobs, executor, study, seed,
+        driver, sensitivity, candidates, minutes, jobs, executor, study, seed, io,
+        target_fps, clock_ns,
     )  # fmt: skip
     scheme = Scheme(
         ranges=Ranges(ranges), rounding=Rounding(rounding), equalise=Equalise(equalise),

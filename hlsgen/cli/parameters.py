@@ -289,6 +289,20 @@ SensitivityBy = Annotated[
         "trace (needs torch)."
     ),
 ]
+ExploredIo = Annotated[
+    Literal["parallel", "stream"],
+    _option("What candidates are made into: all unrolled, or streams folded for --target-fps."),
+]
+RateOfCandidates = Annotated[
+    float,
+    _option(
+        "With --io stream: the frames a second that every candidate is folded for, with the least "
+        "of the board."
+    ),
+]
+CandidateClock = Annotated[
+    float, _option("With --io stream: clock period in ns; the board's by default.")
+]
 MostCandidates = Annotated[int | None, _option("At most so many candidates are evaluated anew.")]
 Minutes = Annotated[float | None, _option("No evaluation starts after so many minutes.")]
 Jobs = Annotated[int, _option("Processes on this machine; one a core by default.")]

@@ -13,13 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hlsgen.emit.arithmetic import Adders, Arithmetic, key_of, split_key
-from hlsgen.emit.choice import settled
-from hlsgen.emit.rtl.design_cost import luts
-from hlsgen.emit.rtl.netlist import netlist
-from hlsgen.emit.rtl.offsets import absorb_offsets
-from hlsgen.emit.truth_tables import with_truth_tables
 from hlsgen.errors import HlsgenError
+from hlsgen.explore.hardware import Hardware, luts_of
 from hlsgen.explore.space import Candidate, Space
 from hlsgen.expr.network import Network
 from hlsgen.frontends import read_model
@@ -32,9 +27,6 @@ from hlsgen.quantise.quantise import quantise
 from hlsgen.quantise.scheme import Scheme
 
 Array = NDArray[Any]
-# What `hlsgen synth --combinational` builds of, searched less: a tenth of the effort costs all
-# candidates about as much, some 2 % of their LUTs.
-_ADDERS = Adders(operands=3, slack=1, effort=0.1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +39,15 @@ class Task:
     wanted: Mapping[str, Array]
     space: Space
     scheme: Scheme
-    arithmetic: Mapping[str, Arithmetic]
+    hardware: Hardware
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a candidate is worth; accuracy and agreement as in `quantise.judge.Judgement`.
 
-    `luts` is the estimate of the cost model for the parallel design without registers. `error` is
-    why there is none of all this, or "".
+    `luts` is the estimate of the cost model for the task's hardware. `error` is why there is none
+    of all this, or "".
     Units: seconds of one processor; sqnr_db in dB.
     """
 
@@ -92,7 +84,7 @@ def run_job(task: Task, job: Job) -> Outcome:
             case Candidate():
                 found = _evaluated(task, job)
             case Probe(model):
-                found = (None, None, 0.0, design_luts(lowered(model), task.arithmetic))
+                found = (None, None, 0.0, luts_of(lowered(model), task.hardware))
         return Outcome(*found, _seconds() - started, worker)
     except HlsgenError as error:
         taken = _seconds() - started
@@ -119,7 +111,7 @@ def _evaluated(task: Task, candidate: Candidate) -> tuple[float | None, float | 
     network = lowered(candidate_model(task, candidate))
     got = network_outputs(network, task.judges.feeds)
     found = judged(task.wanted, got, task.judges.labels)
-    cost = design_luts(network, task.arithmetic)
+    cost = luts_of(network, task.hardware)
     return found.accuracy, found.agreement, found.sqnr_db, cost
 
 
@@ -129,34 +121,3 @@ def lowered(model: bytes) -> Network:
         path = Path(folder) / "candidate.onnx"
         path.write_bytes(model)
         return lower(read_model(path))
-
-
-def design_luts(network: Network, arithmetic: Mapping[str, Arithmetic]) -> float:
-    """LUTs of the parallel design by the cost model: an estimate.
-
-    Errors: OptionError, Unsupported for an arithmetic or operator that it cannot have.
-    """
-    graph, chosen = with_truth_tables(network.graph, arithmetic)
-    return luts(netlist(absorb_offsets(graph), "candidate", chosen, _ADDERS))
-
-
-def settle(model: bytes) -> tuple[float, Mapping[str, Arithmetic]]:
-    """The LUTs of a design whose layers each have the arithmetic of fewest LUTs, and which.
-
-    Requantisers are adders and shifts. Layers go by their ONNX nodes.
-    """
-    network = lowered(model)
-    graph = network.graph
-    found = settled(graph, {"": Arithmetic.AUTO})
-    names = {node.output: node.loc.name for node in graph.nodes}
-    others = {_named(key, names): how for key, how in found.items()}
-    chosen = {"": Arithmetic.SHIFT_ADD}
-    chosen |= {key: how for key, how in others.items() if how is not Arithmetic.SHIFT_ADD}
-    return design_luts(network, chosen), chosen
-
-
-def _named(key: str, names: Mapping[str, str]) -> str:
-    """A key of the choices with the ONNX node in place of the value."""
-    layer, some = split_key(key, names)
-    name = names[layer] or layer
-    return name if some is None else key_of(name, some)

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from hlsgen.boards import Board, load_board
 from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.hls import Io
 from hlsgen.errors import OptionError, reason_of
 from hlsgen.explore.cluster import Cluster
 from hlsgen.explore.drivers import DRIVERS
 from hlsgen.explore.drivers.driver import Drive, Search
-from hlsgen.explore.evaluate import Outcome, Task, candidate_model, settle
+from hlsgen.explore.evaluate import Outcome, Task, candidate_model, lowered
 from hlsgen.explore.executor import Executor, Local
 from hlsgen.explore.goal import Goal, Objective
+from hlsgen.explore.hardware import Hardware, Streamed, Unrolled, settle
 from hlsgen.explore.options import LOCAL, UNIFORM, Options
 from hlsgen.explore.prediction import Prediction, predict
 from hlsgen.explore.runner import Enough, Limits, Runner
@@ -49,8 +51,8 @@ class Files:
 class Explored:
     """What was found, and everything that was evaluated on the way.
 
-    `luts` is the chosen design's with its arithmetics settled; `fresh` is how many candidates were
-    evaluated now, the others were in the study.
+    `luts` is the chosen design's with its arithmetics settled, `hardware` what candidates are made
+    into; `fresh` is how many candidates were evaluated now, the others were in the study.
     Units: LUTs estimated by the cost model; seconds of the wall and of all processors.
     """
 
@@ -59,6 +61,7 @@ class Explored:
     space: Space
     goal: Goal
     board: Board
+    hardware: Hardware
     chosen: Candidate
     luts: float
     arithmetic: Mapping[str, Arithmetic]
@@ -85,7 +88,7 @@ def explore(files: Files, scheme: Scheme, options: Options, observe: Observe) ->
     if files.output.suffix.lower() != ".onnx":
         raise OptionError(f"-o {files.output}: the file to write is an ONNX file, NAME.onnx")
     board = load_board(options.board)
-    task = task_of(files, scheme, options, observe)
+    task = task_of(files, scheme, options, hardware_of(options, board), observe)
     study = Study(options.study or files.output.with_suffix(".study"), identity(files, task))
     try:
         executor = _executor(task, options)
@@ -101,15 +104,25 @@ def explore(files: Files, scheme: Scheme, options: Options, observe: Observe) ->
     chosen = _chosen({c: o for c, o in known.items() if task.space.holds(c)}, goal)
     observe("arithmetic of the chosen design", 0.0)
     model = candidate_model(task, chosen)
-    luts, arithmetic = _settled(task, model, known[chosen], options)
+    luts, arithmetic = _settled(task.hardware, model, known[chosen], options)
     write(files.output, model)
     return Explored(
-        files.output, study.path, task.space, goal, board, chosen, luts, arithmetic, uniform,
-        known, runner.fresh, stopped, time.perf_counter() - started, runner.cpu_s,
+        files.output, study.path, task.space, goal, board, task.hardware, chosen, luts, arithmetic,
+        uniform, known, runner.fresh, stopped, time.perf_counter() - started, runner.cpu_s,
     )  # fmt: skip
 
 
-def task_of(files: Files, scheme: Scheme, options: Options, observe: Observe) -> Task:
+def hardware_of(options: Options, board: Board) -> Hardware:
+    """What candidates are made into."""
+    if options.io is Io.PARALLEL:
+        return Unrolled({"": options.searched})
+    given = {} if options.arithmetic is Arithmetic.AUTO else {"": options.arithmetic}
+    return Streamed(board, options.clock_ns or board.clock_ns, options.target_fps, given)
+
+
+def task_of(
+    files: Files, scheme: Scheme, options: Options, hardware: Hardware, observe: Observe
+) -> Task:
     """What evaluations share.
 
     Errors: HlsgenError naming the file, node or array that is at fault.
@@ -124,18 +137,18 @@ def task_of(files: Files, scheme: Scheme, options: Options, observe: Observe) ->
     wanted = float_outputs(graph, judges)
     graph = equalised(graph, feeds, scheme.equalise)
     space = space_of(graph, options.weights, options.activations, options.scales)
-    return Task(graph, feeds, judges, wanted, space, scheme, {"": options.searched})
+    return Task(graph, feeds, judges, wanted, space, scheme, hardware)
 
 
 def identity(files: Files, task: Task) -> dict[str, str]:
     """Hashes of what outcomes depend on, by what a user would call it."""
-    choices = repr((task.scheme, sorted(task.arithmetic.items())))
+    choices = repr((task.scheme, task.hardware))
     return {
         "model": _hash(files.model),
         "data": _hash(files.data),
         "test data": _hash(files.test or files.data),
         "choice of labels": str(files.labels),
-        "way to quantise (ranges, rounding, calibration) or arithmetic": choices,
+        "way to quantise (ranges, rounding, calibration), arithmetic or frame rate": choices,
     }
 
 
@@ -255,10 +268,11 @@ def _chosen(known: Mapping[Candidate, Outcome], goal: Goal) -> Candidate:
 
 
 def _settled(
-    task: Task, model: bytes, outcome: Outcome, options: Options
+    hardware: Hardware, model: bytes, outcome: Outcome, options: Options
 ) -> tuple[float, Mapping[str, Arithmetic]]:
     """The chosen design's LUTs and arithmetics; the searched ones where `auto` finds no better."""
-    if options.arithmetic is not Arithmetic.AUTO:
-        return outcome.luts, task.arithmetic
-    luts, chosen = settle(model)
-    return (luts, chosen) if luts < outcome.luts else (outcome.luts, task.arithmetic)
+    known = outcome.luts, hardware.arithmetic
+    if options.arithmetic is not Arithmetic.AUTO or isinstance(hardware, Streamed):
+        return known
+    found = settle(lowered(model))
+    return found if found[0] < outcome.luts else known

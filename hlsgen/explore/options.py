@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hlsgen.emit.arithmetic import FOLDED, Arithmetic
+from hlsgen.emit.hls import Io
 from hlsgen.errors import OptionError
 from hlsgen.explore.cluster import SCHEME
 from hlsgen.explore.drivers import Driver
@@ -24,8 +25,9 @@ class Options:
     """The options of `hlsgen explore`; files apart.
 
     `budget` is a number of LUTs or, with a per cent sign, a share of the uniform 8-bit design's;
-    "" is the board's LUTs for the best accuracy, and no bound for the fewest LUTs. `jobs` 0 stands
-    for one a core. Errors: OptionError for what cannot be.
+    "" is the board's LUTs for the best accuracy, and no bound for the fewest LUTs. Streamed designs
+    are folded for `target_fps`; `clock_ns` 0 takes the board's. `jobs` 0 stands for one a core.
+    Errors: OptionError for what cannot be.
     """
 
     board: str = "ultra96v2"
@@ -45,6 +47,9 @@ class Options:
     executor: str = LOCAL
     study: Path | None = None
     seed: int = 0
+    io: Io = Io.PARALLEL
+    target_fps: float = 0.0
+    clock_ns: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value, least in (
@@ -52,12 +57,23 @@ class Options:
             ("--candidates", self.candidates, 1),
             ("--minutes", self.minutes, 0),
             ("--jobs", self.jobs, 0),
+            ("--target-fps", self.target_fps, 0),
+            ("--clock-ns", self.clock_ns, 0),
         ):
             if value is not None and not value >= least:
                 raise OptionError(f"{name} must be {least} or more, got {value:g}")
         if self.executor != LOCAL and not self.executor.startswith(SCHEME):
             raise OptionError(f"--executor {self.executor}: needed is {LOCAL} or {SCHEME}HOST:PORT")
-        if self.arithmetic in FOLDED or self.arithmetic is Arithmetic.TRUTH_TABLE:
+        if (self.io is Io.STREAM) != (self.target_fps > 0):
+            raise OptionError(
+                "--io stream and --target-fps go together: candidates are compared at one rate"
+            )
+        if self.clock_ns and self.io is Io.PARALLEL:
+            raise OptionError(
+                "--clock-ns is for --io stream: parallel candidates have no registers"
+            )
+        streamed = self.arithmetic in FOLDED and self.io is Io.PARALLEL
+        if streamed or self.arithmetic is Arithmetic.TRUTH_TABLE:
             raise OptionError(f"--arithmetic {self.arithmetic} is for single or streamed layers")
         if self.budget and not re.fullmatch(r"\d+(\.\d+)?%?", self.budget):
             raise OptionError(f"--budget {self.budget}: needed is a number of LUTs, or 50%")
@@ -68,9 +84,10 @@ class Options:
         return Arithmetic.SHIFT_ADD if self.arithmetic is Arithmetic.AUTO else self.arithmetic
 
     def luts(self, uniform: float, board: int) -> float:
-        """The budget as a number, infinite without one."""
+        """The budget as a number, infinite without one; a folding keeps to the board by itself."""
         if not self.budget:
-            return float(board) if self.objective is Objective.ACCURACY else float("inf")
+            bounded = self.objective is Objective.ACCURACY and self.io is Io.PARALLEL
+            return float(board) if bounded else float("inf")
         number = float(self.budget.rstrip("%"))
         return uniform * number / 100 if self.budget.endswith("%") else number
 

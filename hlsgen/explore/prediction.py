@@ -10,10 +10,10 @@ import numpy as np
 from hlsgen.explore.calibration import Calibration, Progress, calibrated
 from hlsgen.explore.choices import Choices, Numbers
 from hlsgen.explore.evaluate import Outcome, Probe, Task
+from hlsgen.explore.hardware import Unrolled
 from hlsgen.explore.probes import probe
 from hlsgen.explore.sensitivity import Sensitivity, gauss_newton, measured, of_activations
 from hlsgen.explore.space import Candidate, Space
-from hlsgen.quantise.graph import FloatGraph
 from hlsgen.quantise.scheme import Scales
 
 LUT = "LUT"
@@ -146,23 +146,25 @@ def assembled(
     damage = [tuple(row[place[w]] for w, _ in pairs) for row in weights]
     luts = [tuple(row[place[w]][seat[a]] for w, a in pairs) for row in costs.layers]
     groups = range(len(space.groups))
-    of_groups = [_group_cost(task.graph, space, g, costs) for g in groups]
+    of_groups = [_group_cost(task, g, costs) for g in groups]
     families: tuple[Hashable, ...] = (*space.reads, *groups)
     tags = (*[tuple(a for _, a in pairs)] * len(space.layers), *[space.activations] * len(groups))
     costs_by_name: Mapping[str, Numbers] = {LUT: (*luts, *of_groups)}
     return Prediction(space, kind, Choices((*damage, *activations), costs_by_name, families, tags))
 
 
-def _group_cost(
-    graph: FloatGraph, space: Space, group: int, costs: LayerCosts
-) -> tuple[float, ...]:
-    """A bit of each value: where layers make it what was counted, else one LUT an element."""
+def _group_cost(task: Task, group: int, costs: LayerCosts) -> tuple[float, ...]:
+    """A bit of each value: where layers make it what was counted, else one LUT an element.
+
+    A stream carries few elements at a time: theirs are too few to count.
+    """
     from hlsgen.quantise.places import places
 
+    graph, space = task.graph, task.space
     makers = [i for i, g in enumerate(space.makes) if g == group]
     a_bit = sum(costs.made[i] for i in makers)
     owned = {space.layers[i] for i in makers}
-    for place in places(graph):
+    for place in places(graph) if isinstance(task.hardware, Unrolled) else ():
         if place.name in space.groups[group] and place.name not in owned and place.step:
             a_bit += float(np.prod(graph.shapes[place.value]))
     return tuple(a_bit * (a - space.activations[0]) for a in space.activations)

@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from hlsgen.explore.explore import Explored
+from hlsgen.explore.hardware import Streamed, Unrolled
 from hlsgen.quantise.convert import write
 from hlsgen.report.console import console
 from hlsgen.report.front import front_of, front_page, front_png, front_svg
@@ -38,7 +39,12 @@ def written(result: Explored) -> dict[str, Path]:
 
 def _options(result: Explored) -> str:
     """What `hlsgen build` takes with --config."""
-    lines = [f'board = "{result.board.name}"', "", "[arithmetic]"]
+    lines = [f'board = "{result.board.name}"']
+    if isinstance(result.hardware, Streamed):
+        how = result.hardware
+        lines += ['io = "stream"', f"clock-ns = {how.clock_ns}", f"target-fps = {how.target_fps}"]
+    if result.arithmetic:
+        lines += ["", "[arithmetic]"]
     for key, how in result.arithmetic.items():
         name = (key or "all").replace("\\", "\\\\").replace('"', '\\"')
         lines.append(f'"{name}" = "{how}"')
@@ -48,7 +54,9 @@ def _options(result: Explored) -> str:
 def next_command(result: Explored) -> str:
     """The command that makes hardware of it."""
     out = result.output
-    return f"hlsgen build {out} -o {out.with_suffix('')} --config {out.with_suffix('.toml')} --rtl"
+    # Streams of codes have no SystemVerilog, and the folding may choose them.
+    rtl = " --rtl" if isinstance(result.hardware, Unrolled) else ""
+    return f"hlsgen build {out} -o {out.with_suffix('')} --config {out.with_suffix('.toml')}{rtl}"
 
 
 def explored_json(result: Explored, files: dict[str, Path]) -> dict[str, Any]:
@@ -96,14 +104,27 @@ def show(result: Explored, files: dict[str, Path]) -> None:
         console.print("  stopped by --candidates or --minutes; the same command goes on")
     if result.luts < result.outcome.luts:
         console.print(f"  {result.luts:,.0f} LUTs with an arithmetic for each layer (estimated)")
-    share = result.luts / result.board.resources.lut
-    fits = f"{share:.0%} of the LUTs of {result.board.name}"
-    console.print(f"  {fits}{'' if share <= 1 else ': it does not fit as a parallel design'}")
+    console.print(f"  {_board(result)}")
     console.print(_table(result))
     names = ", ".join(path.name for path in files.values())
     missing = "" if "picture" in files else "; no PNG: matplotlib is not installed"
     console.print(f"written beside it: {names}{missing}; study: {result.study}", markup=False)
     console.print(f"next: {next_command(result)}", markup=False)
+
+
+def _board(result: Explored) -> str:
+    """How the design stands on its board."""
+    board = result.board
+    match result.hardware:
+        case Unrolled():
+            share = result.luts / board.resources.lut
+            late = "" if share <= 1 else ": it does not fit as a parallel design"
+            return f"{share:.0%} of the LUTs of {board.name}{late}"
+        case Streamed(target_fps=rate):
+            return (
+                f"folded for {rate:,.0f} frames a second on {board.name}; a DSP or a memory counts "
+                "as the LUTs that make as large a share of the board"
+            )
 
 
 def _table(result: Explored) -> Table:

@@ -10,6 +10,7 @@ import small_net
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.explore.evaluate import Task
 from hlsgen.explore.explore import Files, task_of
+from hlsgen.explore.hardware import Unrolled
 from hlsgen.explore.options import Options
 from hlsgen.quantise.scheme import Scales, Scheme
 
@@ -23,7 +24,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def task(files: dict[str, Path]) -> Task:
     options = Options(
         weights=(2, 3, 4, 8), activations=(3, 4, 8), scales=(Scales.FREE, Scales.PO2, Scales.KHOT),
-        arithmetic=Arithmetic.TOOL,
     )  # fmt: skip
+    hardware = Unrolled({"": Arithmetic.TOOL})
     paths = Files(files["net.onnx"], files["data.npz"], files["test.npz"], None, Path("o.onnx"))
-    return task_of(paths, Scheme(samples=32), options, lambda *_: None)
+    return task_of(paths, Scheme(samples=32), options, hardware, lambda *_: None)

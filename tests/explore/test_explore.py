@@ -16,9 +16,10 @@ import numpy as np
 import onnx
 import pytest
 
+from hlsgen.boards import load_board
 from hlsgen.cli import main
 from hlsgen.emit.arithmetic import Arithmetic
-from hlsgen.explore.evaluate import design_luts
+from hlsgen.explore.hardware import parallel_luts
 from hlsgen.frontends import read_model
 from hlsgen.passes.lower import lower
 
@@ -62,7 +63,7 @@ def test_the_chosen_network_is_what_was_evaluated(
     accepted = [c["luts"] for c in said["candidates"] if not c["error"] and c["loss"] <= 1.5]
     assert chosen["luts"] == min(accepted)
     network = lower(read_model(out))
-    assert design_luts(network, {"": Arithmetic.SHIFT_ADD}) == pytest.approx(chosen["luts"])
+    assert parallel_luts(network, {"": Arithmetic.SHIFT_ADD}) == pytest.approx(chosen["luts"])
     assert run("verify", out, "--samples", 4, "--json", "-") == 0
     assert json.loads(capsys.readouterr().out)["engines"]["python"]["wrong"] == 0
 
@@ -89,6 +90,36 @@ def test_the_next_command_builds_it(
     assert words[:2] == ["hlsgen", "build"]
     words[words.index("-o") + 1] = str(tmp_path / "project")
     assert run(*words[1:], "--no-csim", "--json") == 0
+
+
+def test_streams_are_compared_at_one_rate_and_build_folds_for_it(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out = tmp_path / "o.onnx"
+    rate = ("--io", "stream", "--target-fps", 4e6, "--weights", "2,4,8", "--jobs", 1)
+    assert run(*command(files, out, *rate, "--max-loss", 3)) == 0
+    said = json.loads(capsys.readouterr().out)
+    chosen, uniform = said["chosen"], said["uniform"]
+    assert chosen["luts"] < 0.6 * uniform["luts"]
+    monkeypatch.chdir(tmp_path)
+    words = said["next"].split()
+    assert run(*words[1:], "--no-csim", "--json") == 0
+    built = json.loads((tmp_path / "o/project.json").read_text())
+    assert built["options"]["goal"]["target_fps"] == 4e6
+    assert built["estimate"]["interval"] * built["options"]["clock_ns"] * 4e6 <= 1e9
+    board, use = load_board("ultra96v2").budget, built["estimate"]["total"]
+    others = use["dsp"] / board.dsp + use["bram18"] / board.bram18
+    assert use["lut"] + board.lut * others == pytest.approx(chosen["luts"], rel=0.02)
+
+
+def test_a_rate_out_of_reach_is_refused_with_what_can_be_had(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rate = ("--io", "stream", "--target-fps", 4e7, "--jobs", 1)
+    text = refused(capsys, command(files, tmp_path / "o.onnx", *rate))
+    assert "the uniform 8-bit design cannot be: --target-fps 4e+07" in text
+    assert "frames a second can be had" in text
 
 
 def test_the_page_needs_no_network_and_names_every_candidate(
@@ -207,6 +238,9 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], status: in
         (("--scales", "odd"), "--scales odd: needed is one of free, po2, khot"),
         (("--budget", "half"), "--budget half: needed is a number of LUTs, or 50%"),
         (("--max-loss", -1), "--max-loss must be 0 or more, got -1"),
+        (("--io", "stream"), "--io stream and --target-fps go together"),
+        (("--target-fps", 10), "--io stream and --target-fps go together"),
+        (("--clock-ns", 3), "--clock-ns is for --io stream"),
         (("--arithmetic", "xnor"), "--arithmetic xnor is for single or streamed layers"),
         (("--board", "ultra95"), "ultra95"),
         (("--labels", "classes"), "no array 'classes' for --labels"),

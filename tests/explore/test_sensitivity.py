@@ -14,7 +14,8 @@ from scipy.special import softmax as soft
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.errors import Loc, ToolMissing
 from hlsgen.explore.calibration import calibrated
-from hlsgen.explore.evaluate import Task, candidate_model, design_luts, lowered, run_job, settle
+from hlsgen.explore.evaluate import Task, candidate_model, lowered, run_job
+from hlsgen.explore.hardware import Unrolled, parallel_luts, settle
 from hlsgen.explore.prediction import predict
 from hlsgen.explore.sensitivity import Sensitivity, distance, gauss_newton, measured
 from hlsgen.explore.space import Candidate, space_of
@@ -43,7 +44,9 @@ def residual(tmp_path_factory: pytest.TempPathFactory) -> Task:
     graph = fold_affine(prepare(file, samples.feeds))
     space = space_of(graph, (3, 5, 8), (4, 8), (Scales.FREE,))
     wanted = float_outputs(graph, samples)
-    return Task(graph, samples.feeds, samples, wanted, space, Scheme(), {"": Arithmetic.TOOL})
+    return Task(
+        graph, samples.feeds, samples, wanted, space, Scheme(), Unrolled({"": Arithmetic.TOOL})
+    )
 
 
 def test_operands_of_an_adder_have_one_format(residual: Task) -> None:
@@ -124,12 +127,13 @@ def test_without_torch_its_sensitivity_says_so(task: Task, monkeypatch: pytest.M
 
 def test_arithmetics_are_settled_by_onnx_node_and_never_dearer(task: Task) -> None:
     model = candidate_model(task, task.space.uniform(2, 3, Scales.PO2))
-    luts, chosen = settle(model)
-    alone = design_luts(lowered(model), {"": Arithmetic.SHIFT_ADD})
+    network = lowered(model)
+    luts, chosen = settle(network)
+    alone = parallel_luts(network, {"": Arithmetic.SHIFT_ADD})
     assert luts <= alone
     assert chosen[""] is Arithmetic.SHIFT_ADD
     assert {key.partition("[")[0] for key in chosen} <= {"", "fc1", "fc2"}
-    assert design_luts(lowered(model), chosen) == luts
+    assert parallel_luts(network, chosen) == luts
 
 
 def test_kinds_of_scales_are_mixed_in_one_candidate(task: Task) -> None:

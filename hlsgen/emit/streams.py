@@ -32,9 +32,9 @@ from hlsgen.schedule.sizes import size_fifos
 
 # Stages of a pipeline that may keep tokens while it stalls. The HLS tool chooses them; products,
 # their sum and a requantisation together have some tens.
-_HOLD = 64
+HOLD = 64
 _BEAT = re.compile(r"beat<ap_u?int<(\d+)>, (\d+) ?>")
-_SEARCH = 60_000_000  # tokens that a search for less depth may retime: some seconds
+SEARCH = 60_000_000  # tokens that a search for less depth may retime: some seconds
 _LEAST_DEPTH = 2  # lets a producer and a consumer overlap
 
 
@@ -113,10 +113,10 @@ class _Draft:
 
     def finished(self, spare: bool) -> StreamPlan:
         """Every channel as deep as the schedule of all processes asks for; `spare`: or less."""
-        sizing = size_fifos(self.processes, _HOLD)
+        sizing = size_fifos(self.processes, HOLD)
         certified = False
         if spare:
-            found = descend(self.processes, sizing.depths, sizing.interval, _HOLD, _SEARCH)
+            found = descend(self.processes, sizing.depths, sizing.interval, HOLD, SEARCH)
             certified = found is not None
             sizing = replace(sizing, depths=found or sizing.depths)
         streams = tuple(

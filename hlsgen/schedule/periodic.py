@@ -24,7 +24,8 @@ LATENCY = 1  # cycles from a write to the first read that can see it, and from a
 class Lateness:
     """How many cycles after its own count a process takes each step: a staircase over steps.
 
-    `least` is the lateness of steps before `steps[0]`; from `steps[k]` on it is `late[k]`.
+    `least` is the lateness of steps before `steps[0]`; from `steps[k]` on it is `late[k]`, which
+    rises with every k.
     """
 
     steps: Steps
@@ -35,8 +36,8 @@ class Lateness:
         """The cycles at which these steps are taken."""
         if not len(self.steps):
             return steps + self.least
-        place = np.searchsorted(self.steps, steps, side="right") - 1
-        return steps + np.where(place < 0, self.least, self.late[np.maximum(place, 0)])
+        levels = np.concatenate(([self.least], self.late))
+        return steps + levels[np.searchsorted(self.steps, steps, side="right")]
 
 
 def lateness(
@@ -53,7 +54,9 @@ def lateness(
     order = np.argsort(steps, kind="stable")
     late = np.maximum.accumulate((np.concatenate(arrivals) - steps)[order])
     least = 0 if interval is None else int(late[-1]) - interval + work
-    return Lateness(steps[order], np.maximum(late, least), least)
+    rises = np.flatnonzero(np.diff(late, prepend=least) > 0)
+    rises = rises[late[rises] > least]
+    return Lateness(steps[order][rises], late[rises], least)
 
 
 def paced(steps: Steps, work: int, interval: int) -> Steps:

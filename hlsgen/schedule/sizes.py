@@ -39,14 +39,15 @@ def size_fifos(processes: Sequence[Process], hold: int) -> Sizing:
     """
     interval = max((p.work for p in processes), default=1)
     inner = on_cycles(processes)
-    prompt, stalling = _Run(interval, 0), _Run(interval, hold)
-    first = _Run(None, 0)
+    first, prompt, stalling = _Run(None, 0), _Run(interval, 0), _Run(interval, hold)
     depths: dict[str, int] = {}
     for process in processes:
         moves = process.moves()
         first.take(process, moves)
         for name, depth in prompt.take(process, moves).items():
             depths[name] = max(depth, 1)
+        if not inner:
+            continue
         for name, depth in stalling.take(process, moves).items():
             if name in inner:
                 depths[name] = max(depth, depths[name])
@@ -68,17 +69,20 @@ class _Run:
         arrivals = tuple(self.seen.pop(name) + LATENCY for name in process.reads)
         late = lateness(moves, arrivals, process.work, self.interval)
         for name, steps in zip(process.writes, moves.writes, strict=True):
-            shown = held(steps, process.work, self.hold)
+            shown = held(steps, process.work, self.hold) if self.hold else steps
             if self.interval is not None and not process.reads:
                 steps, shown = (paced(s, process.work, self.interval) for s in (steps, shown))
-            self.written[name], self.seen[name] = late.at(steps), late.at(shown) + process.stages
+            cycles = late.at(steps)
+            self.written[name] = cycles
+            self.seen[name] = (late.at(shown) if self.hold else cycles) + process.stages
         self.last = max(self.last, int(late.at(np.array([process.work - 1]))[0]))
         found: dict[str, int] = {}
         for name, steps, frees, arrival in zip(
             process.reads, moves.reads, moves.freed, arrivals, strict=True
         ):
-            written = self.written.pop(name)
-            assert bool((late.at(steps) >= arrival).all()), f"{name} is read before it is written"
+            written, taken = self.written.pop(name), late.at(steps)
+            assert bool((taken >= arrival).all()), f"{name} is read before it is written"
             if self.interval is not None:
-                found[name] = most_held(written, late.at(frees), self.interval)
+                freed = taken if frees is steps else late.at(frees)
+                found[name] = most_held(written, freed, self.interval)
         return found

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from command_line import refused, run
 
 from hlsgen.boards import load_board
-from hlsgen.cli import main
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.explore.hardware import parallel_luts
 from hlsgen.frontends import read_model
@@ -25,12 +25,6 @@ from hlsgen.passes.lower import lower
 
 FOUND = ("--arithmetic", "shift-add", "--max-loss", 1.5)
 SPACE = {"--weights": "2,4,8", "--activations": "4,8", "--calibrate": 32}
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    return int(end.value.code or 0)
 
 
 def command(files: dict[str, Path], out: Path, *options: object) -> list[str]:
@@ -117,7 +111,7 @@ def test_a_rate_out_of_reach_is_refused_with_what_can_be_had(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rate = ("--io", "stream", "--target-fps", 1e9, "--jobs", 1)
-    text = refused(capsys, command(files, tmp_path / "o.onnx", *rate))
+    text = refused(capsys, 2, *command(files, tmp_path / "o.onnx", *rate))
     assert "the uniform 8-bit design cannot be: --target-fps 1e+09" in text
     assert re.search(r"the memory of ultra96v2 moves [\d,]+ frames a second", text)
 
@@ -220,13 +214,6 @@ def test_a_limit_of_candidates_stops_it(
 # -- refusals ---------------------------------------------------------------------------------
 
 
-def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], status: int = 2) -> str:
-    assert run(*arguments) == status
-    text = capsys.readouterr().err.strip()
-    assert "\n" not in text
-    return text
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -250,14 +237,14 @@ def test_what_cannot_be_asked_for(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     options: tuple[object, ...], message: str,
 ) -> None:  # fmt: skip
-    assert message in refused(capsys, command(files, tmp_path / "o.onnx", *options))
+    assert message in refused(capsys, 2, *command(files, tmp_path / "o.onnx", *options))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_file_to_write_is_an_onnx_file(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = refused(capsys, command(files, tmp_path / "page.html"))
+    text = refused(capsys, 2, *command(files, tmp_path / "page.html"))
     assert "page.html: the file to write is an ONNX file" in text
 
 
@@ -274,17 +261,17 @@ def test_bad_samples_are_named(
     ):
         path = tmp_path / f"{name}.npz"
         arguments = command(files | {"test.npz": path}, tmp_path / "o.onnx")
-        assert message in refused(capsys, arguments)
+        assert message in refused(capsys, 2, *arguments)
 
 
 def test_a_budget_that_nobody_can_meet_says_the_least(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("--arithmetic", "tool", "--jobs", 1, "--budget", 10)
-    text = refused(capsys, command(files, tmp_path / "o.onnx", *options))
+    text = refused(capsys, 2, *command(files, tmp_path / "o.onnx", *options))
     assert re.search(r"no design keeps to 10 LUTs: the least, W2A4 everywhere, takes [\d,]+", text)
     options = (*options[:-1], 5000, "--max-loss", 0, "--weights", "2")
-    text = refused(capsys, command(files, tmp_path / "o.onnx", *options))
+    text = refused(capsys, 2, *command(files, tmp_path / "o.onnx", *options))
     assert re.search(
         r"none of \d+ candidates meets --max-loss 0 within 5,000 LUTs: the nearest", text
     )
@@ -302,21 +289,21 @@ def test_a_study_of_other_things_is_refused(
     onnx.save(proto, model)
     other = files | {"net.onnx": model}
     arguments = command(other, tmp_path / "o.onnx", "--study", study, *FOUND)
-    text = refused(capsys, arguments)
+    text = refused(capsys, 2, *arguments)
     assert f"study {study} is of another model: name a new file with --study" in text
     nearest = ("--study", study, "--rounding", "nearest", *FOUND)
     arguments = command(files, tmp_path / "o.onnx", *nearest)
-    assert "is of another way to quantise" in refused(capsys, arguments)
+    assert "is of another way to quantise" in refused(capsys, 2, *arguments)
     arguments = command(files, tmp_path / "o.onnx", "--study", files["data.npz"])
-    assert "data.npz is no study of hlsgen explore" in refused(capsys, arguments)
+    assert "data.npz is no study of hlsgen explore" in refused(capsys, 2, *arguments)
     with sqlite3.connect(tmp_path / "mine.db") as held:
         held.execute("create table mine (a)")
     arguments = command(files, tmp_path / "o.onnx", "--study", tmp_path / "mine.db")
-    assert "mine.db is no study of hlsgen explore, but another" in refused(capsys, arguments)
+    assert "mine.db is no study of hlsgen explore, but another" in refused(capsys, 2, *arguments)
     with sqlite3.connect(study) as held:
         held.execute("begin exclusive")
         arguments = command(files, tmp_path / "o.onnx", "--study", study)
-        assert "is in use by another hlsgen explore" in refused(capsys, arguments)
+        assert "is in use by another hlsgen explore" in refused(capsys, 2, *arguments)
 
 
 def test_without_dask_or_optuna_the_extra_is_named(
@@ -329,5 +316,5 @@ def test_without_dask_or_optuna_the_extra_is_named(
         ("optuna", ("--driver", "evolution", "--study", study, *FOUND)),
     ):
         monkeypatch.setitem(sys.modules, module, None)
-        text = refused(capsys, command(files, tmp_path / "o.onnx", *options), status=3)
+        text = refused(capsys, 3, *command(files, tmp_path / "o.onnx", *options))
         assert "pip install 'hlsgen[search]'" in text

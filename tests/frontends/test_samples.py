@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from command_line import run
 from onnx import TensorProto, helper
 
-from hlsgen.cli import main
 from hlsgen.frontends.samples import settle
 
 X = np.arange(-12, 12, dtype=np.float32).reshape(4, 2, 3)
@@ -28,12 +28,6 @@ def quantiser_of_inputs(folder: Path) -> Path:
     path = folder / "q.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), path)
     return path
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    return int(stop.value.code or 0)
 
 
 def feeds(scales: list[float]) -> dict[str, np.ndarray]:

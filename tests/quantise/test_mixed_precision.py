@@ -10,17 +10,11 @@ import float_nets
 import numpy as np
 import onnx
 import pytest
+from command_line import run
 from onnx.numpy_helper import to_array
 
-from hlsgen.cli import main
 from hlsgen.errors import OptionError
 from hlsgen.quantise.scheme import Precision, Scales, Scheme, parse_precision
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    return int(end.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ import float_nets
 import numpy as np
 import onnx
 import pytest
+from command_line import refused as refusal
+from command_line import run
 from onnx import helper
 from onnx.numpy_helper import to_array
 
 from hlsgen.arith.signed_digit import csd_digits
-from hlsgen.cli import main
 from hlsgen.errors import Loc
 from hlsgen.quantise.fold import fold_affine
 from hlsgen.quantise.graph import FloatGraph, Step, float_model
@@ -27,12 +28,6 @@ from hlsgen.quantise.scheme import Scheme
 
 ort = pytest.importorskip("onnxruntime")
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    return int(end.value.code or 0)
 
 
 def runtime(path: Path | bytes, feeds: dict[str, Any]) -> np.ndarray:
@@ -324,10 +319,7 @@ def test_a_bias_far_above_the_weights_stays() -> None:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    assert run("quantize", *arguments, "-o", "/nowhere/q.onnx") == 2
-    text = capsys.readouterr().err.strip()
-    assert "\n" not in text
-    return text
+    return refusal(capsys, 2, "quantize", *arguments, "-o", "/nowhere/q.onnx")
 
 
 def saved(path: Path, **arrays: Any) -> Path:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import refused, run
 from small import EVIL, built
 
 from hlsgen.build.project import open_project
 from hlsgen.build.synth import FpgaCost, Synthesis
-from hlsgen.cli import main
 from hlsgen.emit.hls import Io
 from hlsgen.report.facts import FORMAT, Report
 from hlsgen.report.gather import report_of
@@ -35,21 +35,6 @@ def parallel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(stream: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(stream, tmp_path / "copy"))
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    return int(end.value.code or 0)
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """The one line of a refusal."""
-    assert run(*arguments) == 2
-    text = capsys.readouterr().err.strip()
-    assert text.startswith("hlsgen: error: ")
-    assert "\n" not in text
-    return text
 
 
 def edit(path: Path, **fields: Any) -> None:
@@ -238,28 +223,28 @@ def test_page_is_written_where_it_is_asked_for(stream: Path, tmp_path: Path) -> 
 def test_what_is_no_project_is_refused(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "not a project" in refused(capsys, "report", tmp_path / "nothing")
-    assert "not a project" in refused(capsys, "report", tmp_path)
-    assert "one project folder, or two" in refused(capsys, "report")
-    assert "one project folder, or two" in refused(capsys, "report", copy, copy, copy)
+    assert "not a project" in refused(capsys, 2, "report", tmp_path / "nothing")
+    assert "not a project" in refused(capsys, 2, "report", tmp_path)
+    assert "one project folder, or two" in refused(capsys, 2, "report")
+    assert "one project folder, or two" in refused(capsys, 2, "report", copy, copy, copy)
     manifest = copy / "project.json"
     whole = manifest.read_text()
     manifest.write_text(whole[: len(whole) // 2])
-    assert "not a project" in refused(capsys, "report", copy)
+    assert "not a project" in refused(capsys, 2, "report", copy)
     for missing in ("inputs", "model"):
         content = json.loads(whole)
         del content[missing]
         manifest.write_text(json.dumps(content))
-        assert f"'{missing}'" in refused(capsys, "report", copy)
+        assert f"'{missing}'" in refused(capsys, 2, "report", copy)
     content = json.loads(whole)
     del content["options"]["board"]
     manifest.write_text(json.dumps(content))
-    assert "'board'" in refused(capsys, "report", copy)
+    assert "'board'" in refused(capsys, 2, "report", copy)
     manifest.write_text(whole)
     (copy / "proof.json").write_text("{")
-    assert "proof.json" in refused(capsys, "report", copy)
+    assert "proof.json" in refused(capsys, 2, "report", copy)
     (copy / "model.onnx").unlink()
-    assert "model.onnx" in refused(capsys, "report", copy)
+    assert "model.onnx" in refused(capsys, 2, "report", copy)
 
 
 def test_comparison_names_only_what_differs(

@@ -143,9 +143,14 @@ def dask(count: int) -> None:
 
 
 def rows(study: Path) -> list[tuple[str, str]]:
-    """What a study holds, read from a copy while another process has it."""
+    """What a study holds, read from a copy, journal and all, while another process has it."""
+    copy = study.with_suffix(".copy")
     for _ in range(50):
-        copy = shutil.copy(study, study.with_suffix(".copy"))
+        for suffix in ("", "-journal"):
+            part, target = (p.with_name(p.name + suffix) for p in (study, copy))
+            target.unlink(missing_ok=True)
+            if part.exists():
+                shutil.copy(part, target)
         try:
             with sqlite3.connect(copy) as held:
                 return held.execute("select key, outcome from outcomes order by number").fetchall()

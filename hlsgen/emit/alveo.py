@@ -67,20 +67,22 @@ def room_for(board: Board, need: Sequence[float], fill: Sequence[float]) -> dict
 def place_units(
     board: Board, need: Sequence[float], units: int, fill: Sequence[float], hint: str
 ) -> tuple[str, ...]:
-    """A die for each unit, those at the memory filled first.
+    """A die for each unit: the emptiest that has room, of equals those at the memory first.
 
     Errors: OptionError where they do not fit, with how many do and the `hint` what to do.
     """
     room = room_for(board, need, fill)
-    places = tuple(slr for slr, count in room.items() for _ in range(count))
-    if len(places) < units:
+    most = sum(room.values())
+    if most < units:
         each = ", ".join(f"{n:,.0f} {kind}" for kind, n in zip(KINDS, need, strict=True) if n)
         dies = ", ".join(f"{count} on {slr}" for slr, count in room.items())
         raise OptionError(
-            f"{units} compute units of {each}: {board.name} has room for {len(places)} ({dies}): "
-            f"{hint}"
+            f"{units} compute units of {each}: {board.name} has room for {most} ({dies}): {hint}"
         )
-    return places[:units]
+    held = dict.fromkeys(room, 0)
+    for _ in range(units):
+        held[min((slr for slr in room if held[slr] < room[slr]), key=lambda slr: held[slr])] += 1
+    return tuple(slr for slr, count in held.items() for _ in range(count))
 
 
 def _held(die: Resources, need: Sequence[float], fill: Sequence[float]) -> int:

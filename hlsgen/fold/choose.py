@@ -14,8 +14,8 @@ from hlsgen.errors import OptionError
 from hlsgen.fold.candidates import candidates
 from hlsgen.fold.copies import Copies, copies
 from hlsgen.fold.goal import SHELL, Goal
-from hlsgen.fold.program import least_excess, pick
-from hlsgen.fold.search import levels, shares
+from hlsgen.fold.program import least_excess
+from hlsgen.fold.search import fastest, levels, shares
 from hlsgen.fold.settle import Folded, Task, settled
 from hlsgen.ir.hw import HwGraph
 
@@ -73,14 +73,16 @@ def _wanted(task: Task, fps: float) -> int:
 def _most_frames(tasks: Sequence[Task]) -> Folded | None:
     """The most frames a second; of equals the fewest units, and none that needs several dies.
 
-    One unit a die is tried first, as the likely best: another number is looked at closely only if
-    the operators alone could give more with it.
+    What the operators alone would give, with nothing between them, orders the numbers of units and
+    bounds them: most are never looked at closely.
     """
-    dies = len(tasks[0].board.slrs)
+    bounds = [fastest(t.layers, t.limits - t.shell, t.prices) for t in tasks]
+    possible = [(t, b.cycles) for t, b in zip(tasks, bounds, strict=True) if b is not None]
+    possible.sort(key=lambda pair: (-pair[0].copies.units / pair[1], pair[0].copies.spans))
     best: Folded | None = None
-    for task in sorted(tasks, key=lambda task: task.copies.units != dies):
+    for task, least in possible:
         most = None if best is None else _cycles_to_beat(best, task.copies)
-        if most is None or _possible(task, most):
+        if most is None or least <= most:
             best = _fastest(task, most) or best
     return best
 
@@ -89,12 +91,6 @@ def _cycles_to_beat(best: Folded, other: Copies) -> int:
     """With how many cycles a frame other units would be the better ones."""
     ahead = other.units < best.units and not other.spans  # as many frames will do
     return (other.units * best.cycles - (not ahead)) // best.units
-
-
-def _possible(task: Task, cycles: int) -> bool:
-    """Whether the operators alone have room at so few cycles."""
-    kept = [layer.within(cycles) for layer in task.layers]
-    return pick(kept, task.limits - task.shell, task.prices, 1.0) is not None
 
 
 def _fastest(task: Task, at_most: int | None) -> Folded | None:
@@ -156,9 +152,8 @@ def _too_small(task: Task, goal: Goal) -> OptionError:
     slowest = levels(task.layers)[-1]
     fewer = (_sized(task, goal, copies(task.board, n, 0)[0]) for n in range(units - 1, 0, -1))
     most = next(
-        (t.copies.units for t in fewer
-         if _possible(t, slowest) and settled(replace(t, wanted=slowest))), 0
-    )  # fmt: skip
+        (t.copies.units for t in fewer if settled(replace(t, wanted=slowest)) is not None), 0
+    )
     return OptionError(
         f"{task.board.name}: {units} compute units do not fit: {takes} each may take{beside}; "
         f"there is room for {most}: give fewer --compute-units, --max-util, or fewer bits"

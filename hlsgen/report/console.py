@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,8 @@ def built_summary(built: Built, board: str) -> None:
     if built.folded is not None:
         folding_table(built.folded)
     if len(content.get("compute_units", ())) > 1:
-        places = ", ".join(f"{u['name']} on {u['slr']}" for u in content["compute_units"])
+        dies = Counter(unit["slr"] for unit in content["compute_units"])
+        places = ", ".join(f"{count} on {slr}" for slr, count in dies.items())
         console.print(f"  compute units: {places}")
     verified(built.verification)
 

@@ -140,9 +140,7 @@ def test_compute_units_stand_on_their_dies(tmp_path: Path) -> None:
     assert "<td>SLR0</td><td>cu_0, cu_1</td>" in text
     taken = report.board.resources[0].slrs[1]
     assert taken.taken is not None
-    assert (
-        f"{taken.taken:,.0f} of {taken.amount:,}, {100 * taken.taken / taken.amount:.1f}%" in text
-    )
+    assert f"{100 * taken.taken / taken.amount:.1f}% of {taken.amount:,}</td>" in text
     assert "compute units" not in page(report_of(built(tmp_path / "zynq", board="ultra96v2")))
 
 

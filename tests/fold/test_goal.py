@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hls_graphs import branches, mlp, residual
 
+from hlsgen.arith.budget import Reloadable
 from hlsgen.boards import load_board
 from hlsgen.build.project import BuildOptions, build
 from hlsgen.cli.given import build_options
@@ -125,11 +129,40 @@ def test_goals_that_mean_nothing_are_refused(goal: dict, message: str) -> None:
 
 
 def test_parallel_designs_have_no_folding(tmp_path) -> None:
-    from pathlib import Path
-
     model = Path(__file__).parents[2] / "examples" / "digits_mlp" / "digits_mlp.onnx"
     with pytest.raises(OptionError, match="give --io stream"):
         build(model, tmp_path / "p", BuildOptions(goal=Goal(1000.0), csim=False))
+
+
+def test_compute_units_are_copies_of_a_kernel(tmp_path) -> None:
+    """Without a kernel there is one unit whatever the goal, and without a goal one on the card."""
+    model = Path(__file__).parents[2] / "examples" / "digits_mlp" / "digits_mlp.onnx"
+    u280 = BuildOptions(board="u280", io=Io.STREAM, csim=False, samples=1)
+    ports = replace(u280, reloadable={"": Reloadable(None, 0)})
+    for options, said in (
+        (replace(u280, io=Io.PARALLEL, compute_units=2), "copies of a kernel .*--io stream"),
+        (replace(ports, compute_units=2), "copies of a kernel .*reloadable weights"),
+        (replace(u280, board="ultra96", compute_units=2), "ultra96 has one kernel"),
+    ):
+        with pytest.raises(OptionError, match=f"--compute-units 2: {said}"):
+            build(model, tmp_path / "p", options)
+    built = build(model, tmp_path / "p", replace(ports, goal=Goal(maximise=True)))
+    assert built.folded is not None
+    assert built.folded.units == 1
+    build(model, tmp_path / "p", u280)
+    units = json.loads((tmp_path / "p" / "project.json").read_text())["compute_units"]
+    assert [(u["name"], u["slr"]) for u in units] == [("cu_0", "SLR0")]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", ""])
+def test_numbers_of_units(text: str) -> None:
+    assert build_options(*_GIVEN, csim=False, compute_units="3").compute_units == 3
+    assert build_options(*_GIVEN, csim=False, compute_units="auto").compute_units is None
+    with pytest.raises(OptionError, match="needed is a number of 1 or more, or auto"):
+        build_options(*_GIVEN, csim=False, compute_units=text)
+
+
+_GIVEN = ("u280", "stream", 0, "", None, None, None, 1, 0)
 
 
 def test_transfers_bound_the_rate() -> None:

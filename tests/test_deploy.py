@@ -120,7 +120,9 @@ class Board:
 
     def __init__(self, folder: Path, model: Path, inputs: Path, kind: str) -> None:
         name, units = BOARDS[kind]
-        options = BuildOptions(board=name, io=Io.STREAM, samples=3, csim=False)
+        options = BuildOptions(
+            board=name, io=Io.STREAM, samples=3, csim=False, compute_units=len(units)
+        )
         self.built = build(model, folder, options)
         self.folder = folder / "deploy"
         self.units = units
@@ -137,6 +139,7 @@ class Board:
         """Put a bitstream and its design.json into the folder."""
         interface = json.loads((self.folder / "interface.json").read_text())
         ports = interface["ports"]["in"] + interface["ports"]["out"]
+        assert [unit["name"] for unit in interface["units"]] == self.units
         bit = {
             "project": str(self.folder.parent), "top": interface["kernel"].removesuffix("_kernel"),
             "ports": [p["name"] for p in ports], "frames": interface["frames"],

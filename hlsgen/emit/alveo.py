@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hlsgen.boards import Board, Memory, Resources
+from hlsgen.boards import Board, Memory, Resources, Slr
 from hlsgen.emit.jinja import environment
 from hlsgen.errors import Loc, OptionError
 
@@ -60,14 +60,15 @@ def room_for(board: Board, need: Sequence[float], fill: Sequence[float]) -> dict
     Shapes: `need` and `fill`, the share of a die that may be taken, by kind as Resources.counts.
     """
     at_memory = _memory(board).slr
-    order = sorted(board.slrs, key=lambda slr: slr.name not in at_memory)
+    dies = board.slrs or (Slr("", board.resources, None),)
+    order = sorted(dies, key=lambda slr: slr.name not in at_memory)
     return {slr.name: _held(slr.usable or slr.resources, need, fill) for slr in order}
 
 
 def place_units(
     board: Board, need: Sequence[float], units: int, fill: Sequence[float], hint: str
 ) -> tuple[str, ...]:
-    """A die for each unit: the emptiest that has room, of equals those at the memory first.
+    """A die for each unit: that of the fewest with room, of equals those at the memory first.
 
     Errors: OptionError where they do not fit, with how many do and the `hint` what to do.
     """
@@ -75,7 +76,7 @@ def place_units(
     most = sum(room.values())
     if most < units:
         each = ", ".join(f"{n:,.0f} {kind}" for kind, n in zip(KINDS, need, strict=True) if n)
-        dies = ", ".join(f"{count} on {slr}" for slr, count in room.items())
+        dies = ", ".join(f"{count} on {slr or 'its die'}" for slr, count in room.items())
         raise OptionError(
             f"{units} compute units of {each}: {board.name} has room for {most} ({dies}): {hint}"
         )

@@ -56,8 +56,8 @@ def placed(
         why = "give --io stream" if found is None else "reloadable weights have no place in it"
         raise OptionError(f"--compute-units {units}: copies of a kernel are meant: {why}")
     _several_possible(board, units)
-    if found is None or not board.slrs:
-        return ("",) * units
+    if found is None or board.flow is not Flow.VITIS:
+        return ("",)
     need = (SHELL[board.flow] + found.use).counts
     fill = tuple(goal.util.values())
     if units == 1 and not any(room_for(board, need, fill).values()):

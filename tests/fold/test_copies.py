@@ -97,6 +97,14 @@ def test_more_units_than_fit_say_how_many_do() -> None:
         placed(design.design, design.estimate, 9, Goal(), board)
 
 
+def test_a_card_of_one_die() -> None:
+    board = replace(card(13_000), slrs=())
+    found = found_on(board, 2, maximise=True)
+    assert places(found, board) == ("", "")
+    with pytest.raises(OptionError, match=r"has room for 2 \(2 on its die\)"):
+        placed(found.design, found.estimate, 3, Goal(), board)
+
+
 def test_a_network_that_no_die_holds_spans_them() -> None:
     board, goal = card(9000, 9000, 9000), Goal(maximise=True)
     with pytest.raises(OptionError, match="does not fit"):

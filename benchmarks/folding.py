@@ -1,7 +1,8 @@
 """Frames a second that fit a board: cycles by the schedule, resources by the cost model.
 
 All figures are estimates: no vendor tool was run, nothing was placed or routed. Two networks are
-real files, the others have random weights in the shapes and widths of their models.
+real files, the others have random weights in the shapes and widths of their models. Frames are
+those of all compute units of a card, cycles and resources those of one.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from hlsgen.boards import load_board  # noqa: E402
 from hlsgen.build.project import BuildOptions, load_network  # noqa: E402
 from hlsgen.emit.hls import HlsOptions, Io  # noqa: E402
 from hlsgen.errors import HlsgenError  # noqa: E402
-from hlsgen.fold.choose import Folded, binding_text, fold  # noqa: E402
+from hlsgen.fold.choose import binding_text, fold  # noqa: E402
 from hlsgen.fold.goal import Goal  # noqa: E402
+from hlsgen.fold.settle import Folded  # noqa: E402
 from hlsgen.ir.hw import HwGraph  # noqa: E402
 
 CLOCK_NS = 4.0
@@ -66,7 +68,17 @@ def main() -> None:
     options = given.parse_args()
     console = Console(width=200)
     table = Table("network", "board", box=None)
-    for name in ("target", "frames/s", "cycles", "LUT", "DSP", "BRAM18", "URAM", "search, CPU s"):
+    for name in (
+        "target",
+        "frames/s",
+        "units",
+        "cycles",
+        "LUT",
+        "DSP",
+        "BRAM18",
+        "URAM",
+        "search, CPU s",
+    ):
         table.add_column(name, justify="right")
     table.add_column("certified")
     table.add_column("what binds")
@@ -79,17 +91,17 @@ def main() -> None:
         except HlsgenError as error:
             table.add_row(name, board, f"{target:,}", str(error))
             continue
-        rate = 1e9 / (CLOCK_NS * found.cycles)
-        whole = found.shell + found.estimate.use.vector
-        use = [f"{whole[k]:,.0f}" for k in (0, 2, 3, 4)]
+        use = [f"{found.whole[k]:,.0f}" for k in (0, 2, 3, 4)]
+        note = f"; published: {published}" if published else ""
         table.add_row(
-            name, board, f"{target:,}" if target else "", f"{rate:,.0f}", f"{found.cycles:,}",
-            *use, f"{seconds:.1f}", "yes" if found.design.plan.certified else "no",
-            binding_text(found.step, CLOCK_NS) + (f"; published: {published}" if published else ""),
+            name, board, f"{target:,}" if target else "", f"{found.fps:,.0f}",
+            str(found.units), f"{found.cycles:,}", *use, f"{seconds:.1f}",
+            "yes" if found.design.plan.certified else "no", binding_text(found) + note,
         )  # fmt: skip
-        kept.append({"network": name, "board": board, "cycles": found.cycles, "fps": rate,
-                     "use": whole.tolist(), "seconds": seconds})  # fmt: skip
-        console.print(f"{name} on {board}: {rate:,.0f} frames a second", style="dim")
+        kept.append({"network": name, "board": board, "cycles": found.cycles, "fps": found.fps,
+                     "units": found.units, "use": found.whole.tolist(),
+                     "seconds": seconds})  # fmt: skip
+        console.print(f"{name} on {board}: {found.fps:,.0f} frames a second", style="dim")
     console.print(
         machine(), f"{1000 / CLOCK_NS:g} MHz assumed; LUT at most 80 %, DSP 95 %", sep="\n"
     )

@@ -85,6 +85,15 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """The link to the host; `gbyte_s` is the peak of each direction."""
+
+    kind: str
+    gbyte_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """An AXI port between processor and fabric; `enable` is the cell's property for it."""
 
@@ -135,6 +144,7 @@ class Board:
     resources: Resources
     slrs: tuple[Slr, ...]
     memories: tuple[Memory, ...]
+    host: Host | None
     processor: Processor | None
     ports: tuple[Port, ...]
     notes: tuple[Note, ...]
@@ -272,6 +282,7 @@ def _board(table: _Table) -> Board:
         resources=_resources(table.table("resources")),
         slrs=tuple(_slr(row) for row in table.tables("slr")),
         memories=tuple(_memory(row) for row in table.tables("memory")),
+        host=_host(table.table("host")) if "host" in table.values else None,
         processor=_processor(table.table("processor")) if "processor" in table.values else None,
         ports=tuple(_port(row) for row in table.tables("port")),
         notes=tuple(_note(row) for row in table.tables("note")),
@@ -345,6 +356,11 @@ def _memory(table: _Table) -> Memory:
         slr=table.texts("slr"),
         source=table.text("source"),
     )
+
+
+def _host(table: _Table) -> Host:
+    table.only(_names(Host))
+    return Host(table.text("kind"), table.number("gbyte_s"), table.text("source"))
 
 
 def _processor(table: _Table) -> Processor:

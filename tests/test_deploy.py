@@ -120,7 +120,9 @@ class Board:
 
     def __init__(self, folder: Path, model: Path, inputs: Path, kind: str) -> None:
         name, units = BOARDS[kind]
-        options = BuildOptions(board=name, io=Io.STREAM, samples=3, csim=False)
+        options = BuildOptions(
+            board=name, io=Io.STREAM, samples=3, csim=False, compute_units=len(units)
+        )
         self.built = build(model, folder, options)
         self.folder = folder / "deploy"
         self.units = units
@@ -137,6 +139,7 @@ class Board:
         """Put a bitstream and its design.json into the folder."""
         interface = json.loads((self.folder / "interface.json").read_text())
         ports = interface["ports"]["in"] + interface["ports"]["out"]
+        assert [unit["name"] for unit in interface["units"]] == self.units
         bit = {
             "project": str(self.folder.parent), "top": interface["kernel"].removesuffix("_kernel"),
             "ports": [p["name"] for p in ports], "frames": interface["frames"],
@@ -241,6 +244,60 @@ def test_compute_units_take_turns(cnn: Board) -> None:
     assert pyxrt.log == [("cu_0", 4), ("cu_1", 4), ("cu_2", 4), ("cu_0", 4), ("cu_1", 2)]
 
 
+@pytest.mark.parametrize("samples", [1, 2, 3, 4, 7, 9, 20])
+def test_all_units_share_samples(cnn: Board, samples: int) -> None:
+    """Of three units: fewer samples than units, as many, one more, odd numbers, several rounds."""
+    import pyxrt
+
+    cnn.load()
+    pyxrt.log.clear()
+    pyxrt.most_flying[0] = 0
+    (x,) = cnn.arrays.values()
+    y = cnn.accelerator(batch=3).predict(x[:samples])
+    np.testing.assert_array_equal(y.reshape(samples, -1), cnn.want(samples).reshape(samples, -1))
+    assert sum(frames for _, frames in pyxrt.log) == samples
+    assert max(frames for _, frames in pyxrt.log) <= min(3, -(-samples // 3))
+    assert pyxrt.most_flying[0] == len({unit for unit, _ in pyxrt.log}) >= min(samples, 2)
+    assert not pyxrt.flying
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "said"),
+    [
+        ("error cu_1", RuntimeError, r"compute unit cu_1 ended in state .*ERROR"),
+        ("hang cu_2", TimeoutError, r"compute unit cu_2 did not finish 2 frames in 50 ms"),
+    ],
+)
+def test_a_unit_that_fails_is_named_and_the_others_finish(
+    cnn: Board, behaviour: str, kind: type[Exception], said: str
+) -> None:
+    import pyxrt
+
+    cnn.load(behaviour)
+    (x,) = cnn.arrays.values()
+    accelerator = cnn.accelerator(batch=2, timeout=0.05)
+    with pytest.raises(kind, match=said):
+        accelerator.predict(x[:12])
+    assert not pyxrt.flying
+    for kernel in accelerator.device.kernels:
+        kernel.bit["behaviour"] = ""  # a card that has recovered: the same object serves on
+    y = accelerator.predict(x[:12])
+    np.testing.assert_array_equal(y.reshape(12, -1), cnn.want(12).reshape(12, -1))
+
+
+def test_the_self_test_looks_at_each_unit(cnn: Board) -> None:
+    import pyxrt
+
+    cnn.load()
+    pyxrt.log.clear()
+    assert cnn.accelerator(batch=4).self_test() == 3
+    for unit in cnn.units:  # together, one by one, a share of all
+        assert [n for name, n in pyxrt.log if name == unit] == [3, 1, 1, 1, 1]
+    cnn.load("wrong cu_2")
+    with pytest.raises(RuntimeError, match=r"^compute unit cu_2: \S+: vector 0, element"):
+        cnn.accelerator().self_test()
+
+
 def test_a_kernel_that_waits_for_continue(mlp: Board) -> None:
     mlp.load("chain")
     assert mlp.accelerator(batch=1).self_test() == 3
@@ -268,7 +325,7 @@ def test_a_hanging_kernel_times_out(board: Board) -> None:
 
 def test_an_error_of_the_card(cnn: Board) -> None:
     cnn.load("error")
-    with pytest.raises(RuntimeError, match=r"compute unit 0 ended in state .*ERROR"):
+    with pytest.raises(RuntimeError, match=r"compute unit cu_0 ended in state .*ERROR"):
         cnn.accelerator().self_test()
 
 

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from hlsgen.boards import Board, Flow, Resources, load_board
 from hlsgen.build.steps import Ran, Say, Step, StepFailed, run_steps
-from hlsgen.emit.alveo import compute_units, link_config, place_units
+from hlsgen.emit.alveo import FILL, compute_units, link_config, place_units
 from hlsgen.emit.deploy import FORMAT, INTERFACE
 from hlsgen.errors import OptionError, ToolMissing
 
@@ -29,11 +29,15 @@ _VPP = f"v++: install Vitis and the platform of the card, {_SETTINGS}"
 
 @dataclass(frozen=True, slots=True)
 class BitstreamOptions:
-    """`steps` to run (all where empty), `force` runs them again; `units` and `slrs` for Alveo."""
+    """`steps` to run (all where empty), `force` runs them again.
+
+    For Alveo: `slrs` is the die of each compute unit, or `units` how many are placed by the
+    estimate of C synthesis; without both they are those of the build.
+    """
 
     steps: tuple[str, ...] = ()
     force: bool = False
-    units: int = 1
+    units: int | None = None
     slrs: tuple[str, ...] = ()
 
 
@@ -62,9 +66,9 @@ class _Job:
     @property
     def units(self) -> list[str]:
         """Names of the compute units in the bitstream."""
-        if self.flow is Flow.VIVADO:
-            return ["kernel_0"]
-        return [f"cu_{k}" for k in range(len(self.options.slrs) or self.options.units)]
+        if not self.options.slrs and self.options.units is None:
+            return [unit["name"] for unit in self.interface["units"]]
+        return [f"cu_{k}" for k in range(len(self.options.slrs) or self.options.units or 1)]
 
 
 def make_bitstream(folder: Path, options: BitstreamOptions, say: Say) -> list[Ran]:
@@ -91,11 +95,13 @@ def _opened(folder: Path, options: BitstreamOptions) -> _Job:
             else "build it with --io stream"
         )
         raise OptionError(f"{folder} has no kernel for a bitstream: {why}")
-    if options.units < 1:
+    if options.units is not None and options.units < 1:
         raise OptionError(f"--units must be 1 or more, got {options.units}")
     interface = json.loads((folder / INTERFACE).read_text(encoding="utf-8"))
     alone = Flow(interface["flow"]) is Flow.VIVADO
-    if alone and (options.units != 1 or options.slrs):
+    if "units" not in interface:
+        raise OptionError(f"{folder} was built by an older hlsgen: build it again")
+    if alone and ((options.units or 1) > 1 or options.slrs):
         raise OptionError("--units and --slr are for Alveo cards")
     return _Job(folder, interface, recorded["clock_ns"], options)
 
@@ -138,12 +144,12 @@ def _alveo_steps(job: _Job) -> list[Step]:
     check = partial(_check_release, vpp, board) if vpp else None
 
     def prepare() -> None:
-        slrs = job.options.slrs or place_units(board, _estimate(job), job.options.units)
-        units = compute_units(job.masters, board, slrs)
+        units = compute_units(job.masters, board, _slrs(job, board))
         text = link_config(job.kernel, board, job.clock_ns, units)
         (job.folder / "build" / "link.cfg").write_text(text, encoding="utf-8")
 
-    choices = (str(job.options.units), *job.options.slrs)
+    built = [unit["slr"] for unit in job.interface["units"]]
+    choices = job.options.slrs or ((str(job.options.units),) if job.options.units else (*built,))
     return [
         replace(_hls_step(job, xo), check=check),
         Step(
@@ -213,6 +219,19 @@ def _collect_ip(job: _Job) -> None:
     if not found:
         raise StepFailed(f"step hls: no IP, neither {archive.name} nor impl/ip in build/kernel")
     shutil.copytree(found[0].parent, target)
+
+
+def _slrs(job: _Job, board: Board) -> Sequence[str]:
+    """The die of each compute unit."""
+    if job.options.slrs:
+        return job.options.slrs
+    if job.options.units is None:
+        return [unit["slr"] for unit in job.interface["units"]]
+    hint = (
+        "the estimate of HLS can be several times too high; give fewer --units, or say with --slr "
+        "where each goes"
+    )
+    return place_units(board, _estimate(job).counts, job.options.units, FILL, hint)
 
 
 def _estimate(job: _Job) -> Resources:

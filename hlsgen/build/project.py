@@ -38,9 +38,11 @@ from hlsgen.emit.rtl.stream.project import stream_folder
 from hlsgen.emit.vectors import vector_files
 from hlsgen.errors import OptionError
 from hlsgen.expr.network import Network
-from hlsgen.fold.choose import Folded, fold
+from hlsgen.fold.choose import fold
+from hlsgen.fold.copies import placed
 from hlsgen.fold.estimate import Estimate, estimate
 from hlsgen.fold.goal import Goal
+from hlsgen.fold.settle import Folded
 from hlsgen.frontends import read_model
 from hlsgen.frontends.samples import settle
 from hlsgen.ir.hw import HwGraph
@@ -71,7 +73,8 @@ class BuildOptions:
     bounds the clocks that it takes; `approximate` is how many codes a requantisation may be off
     where that saves adders; `goal` is what streams are folded for, `folding` says PE and SIMD by
     layer, `memory` where layers keep their weights; `spare_fifos` searches for FIFOs less deep than
-    the closed form.
+    the closed form; `compute_units` is how many kernels a card has, None for as many as the goal
+    needs, one without a goal.
     """
 
     board: str = DEFAULT_BOARD
@@ -93,6 +96,7 @@ class BuildOptions:
     folding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     memory: Mapping[str, MemoryKind] = field(default_factory=dict[str, MemoryKind])
     spare_fifos: bool = False
+    compute_units: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,12 +186,14 @@ def build(
         chosen = folded.options
         options = replace(
             options, folding=chosen.folding, arithmetic=chosen.arithmetic, memory=chosen.memory,
-            spare_fifos=chosen.spare_fifos,
+            spare_fifos=chosen.spare_fifos, compute_units=folded.units,
         )  # fmt: skip
     hls = hls_options(options, board)
     observe("writing", 0.0)
     design = design_of(network.graph, hls) if folded is None else folded.design
-    files = emit(network, hls, board, design)
+    found = estimate(design) if options.io is Io.STREAM else None
+    slrs = placed(design, found, options.compute_units or 1, options.goal, board)
+    files = emit(network, hls, board, design, slrs)
     feeds = random_feeds(network, options.samples, options.seed)
     codes = input_codes(network, feeds)
     made = run_graph(network.graph, codes)
@@ -212,7 +218,6 @@ def build(
             engines["csim"] = _csim(compile_csim(stage), network.graph, files.get(WEIGHTS_FILE))
         observe("verifying", 0.0)
         verification = verify(network, feeds, None, engines, reference_file(model, options))
-        found = estimate(design) if options.io is Io.STREAM else None
         _finish(stage, verification, options, found)
         publish(stage, folder)
     seconds = time.perf_counter() - started
@@ -228,7 +233,9 @@ def _folded(network: Network, options: BuildOptions, board: Board, observe: Stag
             "--target-fps, --maximise, --minimise and --max-util fold streams: give --io stream"
         )
     observe("folding", 0.0)
-    return fold(network.graph, hls_options(options, board), board, options.goal)
+    alone = bool(options.reloadable)  # ports of weights have no place in the kernel: no units of it
+    units = options.compute_units or (1 if alone else None)
+    return fold(network.graph, hls_options(options, board), board, options.goal, units)
 
 
 def _self_contained(model: Path) -> bytes:
@@ -288,6 +295,7 @@ def _finish(
         "folding": dict(options.folding),
         "memory": {name: kind.value for name, kind in options.memory.items()},
         "spare_fifos": options.spare_fifos,
+        "compute_units": options.compute_units,
     }
     if found is not None:
         content["estimate"] = found.to_json()
@@ -347,6 +355,7 @@ def _recorded(content: Mapping[str, Any], scales: Mapping[str, Array]) -> BuildO
         folding={n: (pe, simd) for n, (pe, simd) in recorded.get("folding", {}).items()},
         memory={n: MemoryKind(kind) for n, kind in recorded.get("memory", {}).items()},
         spare_fifos=recorded.get("spare_fifos", False),
+        compute_units=recorded.get("compute_units"),
     )
 
 

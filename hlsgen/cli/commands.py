@@ -25,6 +25,7 @@ from hlsgen.cli.parameters import (
     BoardName,
     Clock,
     Combinational,
+    ComputeUnits,
     Csim,
     Dies,
     Engine,
@@ -105,6 +106,7 @@ def build(
     minimise: Minimise = "",
     max_util: MaxUtil = None,
     folding: Folding = None,
+    compute_units: ComputeUnits = "auto",
     json_: Json = False,
 ) -> int:
     """Write the whole HLS project of a model and verify it by C simulation."""
@@ -114,7 +116,7 @@ def build(
         board, io, clock_ns, top, input_, shape, static_scales, samples, seed, arithmetic,
         reloadable, csim=csim, rtl=rtl, max_latency=max_latency, approximate=approximate,
         target_fps=target_fps, folding=folding, maximise=maximise == "fps",
-        minimise=minimise, max_util=max_util,
+        minimise=minimise, max_util=max_util, compute_units=compute_units,
     )  # fmt: skip
     with progress(show=not json_) as observe:
         built = run(model, output, options, observe)
@@ -326,7 +328,7 @@ def bitstream(
     *,
     steps: Steps = "",
     force: Force = False,
-    units: Units = 1,
+    units: Units = None,
     slr: Dies = "",
     json_: Json = False,
 ) -> int:

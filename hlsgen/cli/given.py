@@ -24,7 +24,7 @@ def build_options(
     arithmetic: list[str] | None = None, reloadable: list[str] | None = None, *, csim: bool,
     rtl: bool = False, max_latency: int | None = None, approximate: int = 0,
     target_fps: float = 0.0, folding: list[str] | None = None, maximise: bool = False,
-    minimise: str = "", max_util: list[str] | None = None,
+    minimise: str = "", max_util: list[str] | None = None, compute_units: str = "auto",
 ) -> BuildOptions:  # fmt: skip
     """The options of a build, checked."""
     from hlsgen.build.project import BuildOptions
@@ -45,6 +45,7 @@ def build_options(
         board, Io(io), clock_ns, top, formats, _shapes(shapes), static, _arithmetic(arithmetic),
         _reloadable(reloadable), max(samples, 1), seed, csim, rtl, max_latency,
         _allowed(approximate), _goal(target_fps, maximise, minimise, max_util), _folding(folding),
+        compute_units=_units(compute_units),
     )  # fmt: skip
 
 
@@ -86,6 +87,15 @@ def _folding(values: list[str] | None) -> dict[str, tuple[int, int]]:
             raise OptionError(f"--folding {value}: needed is LAYER=4x8, outputs by inputs a clock")
         found[name] = (int(parts[0]), int(parts[1]))
     return found
+
+
+def _units(value: str) -> int | None:
+    """How many compute units; None leaves it to the goal."""
+    if value == "auto":
+        return None
+    if not value.isdigit() or not int(value):
+        raise OptionError(f"--compute-units {value}: needed is a number of 1 or more, or auto")
+    return int(value)
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -115,6 +115,14 @@ MaxUtil = Annotated[
         flag=True,
     ),
 ]
+ComputeUnits = Annotated[
+    str,
+    _option(
+        "Kernels side by side on an Alveo card, or auto: as many as give the most frames a second, "
+        "or the fewest that reach --target-fps; one without such a goal.",
+        "--compute-units",
+    ),
+]
 Folding = Annotated[
     list[str] | None,
     _option(
@@ -176,12 +184,17 @@ Steps = Annotated[
     str, _option("Steps to run, separated by commas; all that are not up to date by default.")
 ]
 Force = Annotated[bool, _option("Run the steps also where they are up to date.", flag=True)]
-Units = Annotated[int, _option("Compute units on an Alveo card.")]
+Units = Annotated[
+    int | None,
+    _option(
+        "Compute units on an Alveo card, on dies with room by the estimate of C synthesis; by "
+        "default those of the build, where it has them."
+    ),
+]
 Dies = Annotated[
     str,
     _option(
-        "The die of each compute unit, separated by commas (SLR0,SLR1), in place of --units; by "
-        "default those with room by the estimate of C synthesis.",
+        "The die of each compute unit, separated by commas (SLR0,SLR1), in place of --units.",
         "--slr",
     ),
 ]

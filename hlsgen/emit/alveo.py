@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hlsgen.boards import Board, Memory, Resources
+from hlsgen.boards import Board, Memory, Resources, Slr
 from hlsgen.emit.jinja import environment
 from hlsgen.errors import Loc, OptionError
 
 MOST_PORTS_A_BANK = 15  # UG1393; UG1700 2025.2
 # What may be filled for timing closure: finn util/platforms.py, DEFAULT_RES_LIMITS.
-FILL = {"lut": 0.7, "ff": 0.5, "dsp": 0.8, "bram18": 0.8, "uram": 0.8}
+FILL = (0.7, 0.5, 0.8, 0.8, 0.8)
+KINDS = ("LUTs", "flip-flops", "DSPs", "BRAM18", "URAM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +30,19 @@ def compute_units(
 ) -> tuple[ComputeUnit, ...]:
     """One unit on each of these dies; its masters take the channels of the first memory in turn.
 
+    A die "" leaves the place to v++, for a unit that needs more than one.
+
     Errors: OptionError for a die that the board has not, and for more ports than it has room for.
     """
     known = [slr.name for slr in board.slrs]
     for slr in slrs:
-        if slr not in known:
+        if slr and slr not in known:
             raise OptionError(f"{board.name} has no {slr}: it has {', '.join(known) or 'no SLRs'}")
     memory = _memory(board)
     ports = len(slrs) * len(masters)
     if ports > memory.banks * MOST_PORTS_A_BANK:
         most = memory.banks * MOST_PORTS_A_BANK
-        raise OptionError(f"{ports} ports, {memory.tag} takes {most}: give fewer --units")
+        raise OptionError(f"{ports} ports, {memory.tag} takes {most}: give fewer compute units")
     found: list[ComputeUnit] = []
     for u, slr in enumerate(slrs):
         first = u * len(masters)
@@ -51,28 +54,42 @@ def compute_units(
     return tuple(found)
 
 
-def place_units(board: Board, need: Resources, units: int) -> tuple[str, ...]:
-    """A die for each unit, those at the memory first, none fuller than closes timing.
+def room_for(board: Board, need: Sequence[float], fill: Sequence[float]) -> dict[str, int]:
+    """How many units that each take so much every die holds, those at the memory first.
 
-    Errors: OptionError where they do not fit, with what a die has room for.
+    Shapes: `need` and `fill`, the share of a die that may be taken, by kind as Resources.counts.
     """
     at_memory = _memory(board).slr
-    order = sorted(board.slrs, key=lambda slr: slr.name not in at_memory)
-    room = {slr.name: _room(slr.usable or slr.resources) for slr in order}
-    wanted = _parts(need)
-    found: list[str] = []
+    dies = board.slrs or (Slr("", board.resources, None),)
+    order = sorted(dies, key=lambda slr: slr.name not in at_memory)
+    return {slr.name: _held(slr.usable or slr.resources, need, fill) for slr in order}
+
+
+def place_units(
+    board: Board, need: Sequence[float], units: int, fill: Sequence[float], hint: str
+) -> tuple[str, ...]:
+    """A die for each unit: that of the fewest with room, of equals those at the memory first.
+
+    Errors: OptionError where they do not fit, with how many do and the `hint` what to do.
+    """
+    room = room_for(board, need, fill)
+    most = sum(room.values())
+    if most < units:
+        each = ", ".join(f"{n:,.0f} {kind}" for kind, n in zip(KINDS, need, strict=True) if n)
+        dies = ", ".join(f"{count} on {slr or 'its die'}" for slr, count in room.items())
+        raise OptionError(
+            f"{units} compute units of {each}: {board.name} has room for {most} ({dies}): {hint}"
+        )
+    held = dict.fromkeys(room, 0)
     for _ in range(units):
-        fits = [n for n, left in room.items() if all(left[k] >= wanted[k] for k in wanted)]
-        if not fits:
-            left = "; ".join(f"{name} {_text(parts)}" for name, parts in room.items())
-            raise OptionError(
-                f"unit {len(found)} of {units} needs {_text(wanted)} by the estimate of HLS, which "
-                f"can be several times too high; left are {left}: give fewer --units, or say "
-                "with --slr where each goes"
-            )
-        found.append(fits[0])
-        room[fits[0]] = {k: left - wanted[k] for k, left in room[fits[0]].items()}
-    return tuple(found)
+        held[min((slr for slr in room if held[slr] < room[slr]), key=lambda slr: held[slr])] += 1
+    return tuple(slr for slr, count in held.items() for _ in range(count))
+
+
+def _held(die: Resources, need: Sequence[float], fill: Sequence[float]) -> int:
+    """How often what is needed fits the part of a die that may be taken."""
+    rows = zip(die.counts, need, fill, strict=True)
+    return min(int((share * count + 1e-3) // wanted) for count, wanted, share in rows if wanted)
 
 
 def link_config(
@@ -88,15 +105,3 @@ def _memory(board: Board) -> Memory:
     if not board.memories:
         raise OptionError("needed a [[memory]], got none", Loc(f"{board.name}.toml"))
     return board.memories[0]
-
-
-def _parts(of: Resources) -> dict[str, int]:
-    return dict(zip(FILL, of.counts, strict=True))
-
-
-def _room(of: Resources) -> dict[str, int]:
-    return {k: int(FILL[k] * count) for k, count in _parts(of).items()}
-
-
-def _text(parts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {kind}" for kind, count in parts.items())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import hlsgen
 from hlsgen.boards import Board, Flow
 from hlsgen.compiler import digest
 from hlsgen.data import templates_dir
+from hlsgen.emit.alveo import compute_units
 from hlsgen.emit.cosim import emit_host
 from hlsgen.emit.hls import HlsOptions
 from hlsgen.emit.jinja import environment
@@ -27,8 +28,12 @@ def deploy_files(
     board: Board,
     sources: Mapping[str, str | bytes],
     options: HlsOptions,
+    slrs: Sequence[str] = ("",),
 ) -> dict[str, str | bytes]:
-    """Driver, host part and interface, and what makes the bitstream; vectors come later."""
+    """Driver, host part and interface, and what makes the bitstream; vectors come later.
+
+    `slrs` is the die of each compute unit, "" where that is left to the tools.
+    """
     templates = options.templates
     folder = (templates or templates_dir()) / "deploy"
     files: dict[str, str | bytes] = {
@@ -36,14 +41,27 @@ def deploy_files(
         for path in sorted(folder.glob("*.py"))
     }
     files |= emit_host(network, templates)
+    units = unit_facts(kernel, board, slrs)
     if board.flow is Flow.VIVADO:
         files |= zynq_files(kernel, board, options.clock_ns, templates)
     else:
         host = environment(templates).get_template("deploy/host.cpp.j2")
-        files["deploy/host.cpp"] = host.render(kernel=kernel)
-    interface = _interface(network, kernel, board) | {"build": _build(board, sources, files)}
+        files["deploy/host.cpp"] = host.render(kernel=kernel, units=units)
+    interface = (
+        _interface(network, kernel, board)
+        | {"units": units}
+        | {"build": _build(board, sources, files)}
+    )
     files[INTERFACE] = json.dumps(interface, indent=2, ensure_ascii=False) + "\n"
     return files
+
+
+def unit_facts(kernel: MemoryKernel, board: Board, slrs: Sequence[str]) -> list[dict[str, Any]]:
+    """Names of the compute units, their dies, and the memory channel of each AXI master."""
+    if board.flow is Flow.VIVADO:
+        return [{"name": "kernel_0", "slr": "", "memories": {}}]
+    units = compute_units([port.master for port in kernel.ports], board, slrs)
+    return [{"name": u.name, "slr": u.slr, "memories": dict(u.banks)} for u in units]
 
 
 def _build(

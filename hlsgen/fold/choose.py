@@ -1,183 +1,187 @@
-"""The folding of a network for a board: chosen operator by operator, then checked on the design.
-
-The programs of search.py see the operators alone. FIFOs, width converters and forks depend on what
-neighbours choose, so the design is made, what stands between the operators is counted on it with
-its real FIFO depths, and the search is run again with that much less room until both agree.
-"""
+"""The folding of a network for a board, and how many compute units of it: what a goal asks for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import replace
 
 from hlsgen.boards import Board
 from hlsgen.emit.arithmetic import check_arithmetic
 from hlsgen.emit.encodings import input_steps
 from hlsgen.emit.folding import named_folding
-from hlsgen.emit.hls import Design, HlsOptions, design_of
-from hlsgen.emit.streams import port_bits
+from hlsgen.emit.hls import HlsOptions
 from hlsgen.errors import OptionError
-from hlsgen.fold.candidates import Candidates, candidates
-from hlsgen.fold.estimate import Estimate, estimate
-from hlsgen.fold.goal import SHELL, Goal, least_cycles, rooms
-from hlsgen.fold.program import Vector, least_excess
-from hlsgen.fold.search import Found, Step, fastest, least_use, next_step, shares
+from hlsgen.fold.candidates import candidates
+from hlsgen.fold.copies import Copies, copies
+from hlsgen.fold.goal import SHELL, Goal
+from hlsgen.fold.program import least_excess
+from hlsgen.fold.search import fastest, levels, shares
+from hlsgen.fold.settle import Folded, Task, settled
 from hlsgen.ir.hw import HwGraph
 
-_ROUNDS = 10  # of search and check
 
-
-@dataclass(frozen=True, eq=False)
-class Folded:
-    """A design that fits, the options that make it, and what the next faster one would need.
-
-    `limits` by kind and `shell`, which is within them; `cycles` a frame, transfers included.
-    """
-
-    options: HlsOptions
-    design: Design
-    estimate: Estimate
-    limits: Vector
-    shell: Vector
-    cycles: int
-    step: Step
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """A network, a board and a goal; `wanted` cycles a frame, None for as few as can be had."""
-
-    graph: HwGraph
-    options: HlsOptions
-    board: Board
-    goal: Goal
-    layers: tuple[Candidates, ...]
-    limits: Vector
-    prices: Vector
-    shell: Vector
-    wanted: int | None
-
-    def fps(self, cycles: int) -> float:
-        """Frames a second at so many cycles."""
-        return 1e9 / (cycles * self.options.clock_ns)
-
-
-def fold(graph: HwGraph, options: HlsOptions, board: Board, goal: Goal) -> Folded:
+def fold(
+    graph: HwGraph, options: HlsOptions, board: Board, goal: Goal, units: int | None = None
+) -> Folded:
     """The folding that a goal asks for; what `options` name by layer is left as it is.
 
+    It is that of one of `units` compute units; where that is None, there are as many as give the
+    most frames a second, or the fewest that give those asked for.
     Errors: OptionError where no folding reaches the goal, with the nearest that can be had.
     """
     goal = goal.checked()
     check_arithmetic(graph, options.arithmetic)
     folding = named_folding(graph, options.folding)
     layers = candidates(graph, options.arithmetic, folding, input_steps(graph, options.arithmetic))
-    wanted = None
-    if goal.target_fps:
-        wanted = max(1, int(1e9 / (options.clock_ns * goal.target_fps)))
-    refusals: list[OptionError] = []
-    for room in rooms(board):
-        task = _Task(
-            graph, options, board, goal, layers, goal.limits(room), goal.prices(room),
-            SHELL[board.flow].vector, wanted,
-        )  # fmt: skip
-        try:
-            return _settled(task)
-        except OptionError as error:
-            refusals.append(error)
-    raise refusals[-1]
+    whole = Copies(1, board.budget)
+    first = Task(
+        graph, options, board, layers, whole, goal.limits(board.budget),
+        goal.prices(board.budget), SHELL[board.flow].vector, None,
+    )  # fmt: skip
+    ports = len(graph.inputs) + len(graph.outputs)
+    tasks = [_sized(first, goal, each) for each in copies(board, units, ports)]
+    found = _reaching(tasks, goal.target_fps) if goal.target_fps else None
+    if found is not None:
+        return found
+    found = _most_frames(tasks)  # the closer look: it may reach what was wanted after all
+    if found is None:
+        raise _too_small(min(tasks[::-1], key=lambda task: task.copies.units), goal)
+    if found.fps < goal.target_fps:
+        raise _out_of_reach(tasks, goal, found)
+    return found
 
 
-def _settled(task: _Task) -> Folded:
-    """Search and check in turns, until the design that was made fits and is fast enough."""
-    aim, floor, fixed = task.wanted, 0, task.shell
-    for attempt in range(_ROUNDS):
-        found = _found(task, aim, floor, fixed)
+def _sized(task: Task, goal: Goal, each: Copies) -> Task:
+    """The task for another number of units."""
+    return replace(task, copies=each, limits=goal.limits(each.room), prices=goal.prices(each.room))
+
+
+def _reaching(tasks: Sequence[Task], fps: float) -> Folded | None:
+    """The fewest units that give so many frames a second together."""
+    for task in tasks:
+        found = settled(replace(task, wanted=_wanted(task, fps)))
+        if found is not None:
+            return found
+    return None
+
+
+def _wanted(task: Task, fps: float) -> int:
+    """Cycles a frame of one unit for so many frames a second of all."""
+    return int(1e9 * task.copies.units / (task.options.clock_ns * fps))
+
+
+def _most_frames(tasks: Sequence[Task]) -> Folded | None:
+    """The most frames a second; of equals the fewest units, and none that needs several dies.
+
+    What the operators alone would give, with nothing between them, orders the numbers of units and
+    bounds them: most are never looked at closely.
+    """
+    bounds = [fastest(t.layers, t.limits - t.shell, t.prices) for t in tasks]
+    possible = [(t, b.cycles) for t, b in zip(tasks, bounds, strict=True) if b is not None]
+    possible.sort(key=lambda pair: (-pair[0].copies.units / pair[1], pair[0].copies.spans))
+    best: Folded | None = None
+    for task, least in possible:
+        most = None if best is None else _cycles_to_beat(best, task.copies)
+        if most is None or least <= most:
+            best = _fastest(task, most) or best
+    return best
+
+
+def _cycles_to_beat(best: Folded, other: Copies) -> int:
+    """With how many cycles a frame other units would be the better ones."""
+    ahead = other.units < best.units and not other.spans  # as many frames will do
+    return (other.units * best.cycles - (not ahead)) // best.units
+
+
+def _fastest(task: Task, at_most: int | None) -> Folded | None:
+    """The fewest cycles, `at_most` so many: bisection from the first design that settles.
+
+    It goes on as long as the next step has room on paper, for that is what the turns of search and
+    check may have missed.
+    """
+    counts = levels(task.layers)
+    best = settled(replace(task, wanted=at_most))
+    if best is None and at_most is None:
+        best = settled(replace(task, wanted=counts[-1]))
+    if best is None:
+        return None
+    faster, tried = [c for c in counts if c < best.cycles], set[int]()
+    while best.step.fits and best.step.cycles not in tried:
+        middle = len(faster) // 2
+        aim = faster[middle] if faster else best.step.cycles
+        tried.add(aim)
+        found = settled(replace(task, wanted=aim))
         if found is None:
-            raise _refused(task, fixed)
-        options = _with(task.options, found)
-        design = design_of(task.graph, options)
-        own = estimate(design)
-        between = task.shell + own.use.vector - found.use
-        floor = least_cycles(task.board, _frame_bytes(design), task.options.clock_ns)
-        cycles = max(own.interval, floor)
-        fits = bool((task.shell + own.use.vector <= task.limits + 1e-6).all())
-        if fits and (task.wanted is None or cycles <= task.wanted):
-            step = next_step(task.layers, found.cycles, task.limits, between, task.prices)
-            options = replace(options, spare_fifos=True)
-            design = design_of(task.graph, options)
-            own = estimate(design)
-            return Folded(options, design, own, task.limits, task.shell, cycles, step)
-        if task.wanted is not None and floor > task.wanted:
-            raise OptionError(
-                f"--target-fps {task.goal.target_fps:g}: the memory of {task.board.name} moves "
-                f"{task.fps(floor):,.0f} frames a second"
-            )
-        if aim is not None and own.interval > aim:  # a process that no operator's choice counts
-            aim = min(aim - 1, aim * aim // own.interval)
-        # The room for operators only falls once rounds do not agree of themselves.
-        fixed = between if attempt < 2 else np.maximum(fixed, between)
-    raise _refused(task, fixed)
+            faster = faster[middle + 1 :]
+        else:
+            best, faster = found, [c for c in faster if c < found.cycles]
+    return replace(best, step=replace(best.step, crowded=best.step.fits))
 
 
-def _found(task: _Task, aim: int | None, floor: int, fixed: Vector) -> Found | None:
-    room = task.limits - fixed
-    if aim is None:
-        return fastest(task.layers, room, task.prices, floor)
-    return least_use(task.layers, aim, room, task.prices)
-
-
-def _with(options: HlsOptions, found: Found) -> HlsOptions:
-    """The options that make the choices."""
-    chosen = found.choices
-    return replace(
-        options,
-        folding={name: (c.pe, c.simd) for name, c in chosen.items()},
-        arithmetic={n: c.arithmetic for n, c in chosen.items() if c.arithmetic is not None},
-        memory={name: c.memory for name, c in chosen.items() if c.memory is not None},
-    )
-
-
-def _frame_bytes(design: Design) -> tuple[int, ...]:
-    """Bytes that each port moves for a frame."""
-    return tuple(v.beats * port_bits(v) // 8 for v in design.inputs + design.outputs)
-
-
-def _refused(task: _Task, fixed: Vector) -> OptionError:
-    """Why there is no such design, and the nearest that there is."""
-    if task.wanted is None:
-        needed = least_excess(task.layers, fixed, task.limits)
-        assert needed is not None, "an operator without a choice"
-        kind, share = max(shares(needed, task.limits).items(), key=lambda pair: pair[1])
-        return OptionError(
-            f"{task.board.name}: the network does not fit: its smallest folding takes "
-            f"{share:.0%} of the {kind} that a design may take; give a larger board, "
-            "--max-util, or fewer bits"
-        )
-    goal = f"--target-fps {task.goal.target_fps:g}"
+def _out_of_reach(tasks: Sequence[Task], goal: Goal, nearest: Folded) -> OptionError:
+    """Why there is no design so fast, and the nearest that there is."""
+    task = max(tasks, key=lambda task: task.copies.units)
+    wanted = _wanted(task, goal.target_fps)
     slowest = max(task.layers, key=lambda layer: int(layer.cycles.min()))
-    if int(slowest.cycles.min()) > task.wanted:
+    least = int(slowest.cycles.min())
+    if least > wanted:
         why = (
-            f"{slowest.node} takes {int(slowest.cycles.min()):,} clocks however it is folded, "
-            f"and {task.wanted:,} are wanted"
+            f"{slowest.node} takes {least:,} clocks however it is folded, and {wanted:,} are wanted"
         )
     else:
         why = f"it does not fit {task.board.name}"
-    nearest = _settled(replace(task, wanted=None))
     return OptionError(
-        f"{goal}: {why}; {task.fps(nearest.cycles):,.0f} frames a second can be had "
-        f"({binding_text(nearest.step, task.options.clock_ns)})"
+        f"--target-fps {goal.target_fps:g}: {why}; {nearest.fps:,.0f} frames a second can be had "
+        f"({units_text(nearest)}{binding_text(nearest)})"
     )
 
 
-def binding_text(step: Step, clock_ns: float) -> str:
+def _too_small(task: Task, goal: Goal) -> OptionError:
+    """The kind of which the smallest folding takes too much, and how many units fit."""
+    needed = least_excess(task.layers, task.shell, task.limits)
+    assert needed is not None, "an operator without a choice"
+    kind, share = max(shares(needed, task.limits).items(), key=lambda pair: pair[1])
+    takes = f"its smallest folding takes {share:.0%} of the {kind} that"
+    beside = "" if share > 1 else " before its FIFOs are made"
+    units = task.copies.units
+    if units == 1:
+        return OptionError(
+            f"{task.board.name}: the network does not fit: {takes} a design may take{beside}; give "
+            "a larger board, --max-util, or fewer bits"
+        )
+    slowest = levels(task.layers)[-1]
+    fewer = (_sized(task, goal, copies(task.board, n, 0)[0]) for n in range(units - 1, 0, -1))
+    most = next(
+        (t.copies.units for t in fewer if settled(replace(t, wanted=slowest)) is not None), 0
+    )
+    return OptionError(
+        f"{task.board.name}: {units} compute units do not fit: {takes} each may take{beside}; "
+        f"there is room for {most}: give fewer --compute-units, --max-util, or fewer bits"
+    )
+
+
+def units_text(folded: Folded) -> str:
+    """How many units, where there are several, and what one of them gives."""
+    if folded.units == 1:
+        return ""
+    return f"{folded.units} compute units of {folded.fps / folded.units:,.0f} each; "
+
+
+def binding_text(folded: Folded) -> str:
     """What keeps a design from being faster, and what the next faster one would take."""
+    step = folded.step
+    if step.transfers:
+        return f"the {step.transfers} moves no more"
     if step.slowest:
         return f"{step.slowest} cannot be folded for more"
-    rate = f"the next step, {1e9 / (step.cycles * clock_ns):,.0f}"
+    rate = f"the next step, {folded.rate(step.cycles):,.0f}"
     taken = {kind.upper(): share for kind, share in step.needed.items()}
     if not step.binding:
         most = max(taken, key=lambda kind: taken[kind])
+        if step.crowded:
+            return (
+                f"{rate}, takes {taken[most]:.0%} of the {most} allowed before its FIFOs are made"
+            )
         return f"{rate}, fits too and takes {taken[most]:.0%} of the {most} allowed"
     short = ", ".join(f"{share:.0%} of the {kind}" for kind, share in taken.items() if share > 1)
     kinds = " and ".join(kind.upper() for kind in step.binding)

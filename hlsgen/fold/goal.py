@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hlsgen.boards import Board, Flow, Resources
+from hlsgen.boards import Flow, Resources
 from hlsgen.errors import OptionError
 from hlsgen.fold.program import Vector
 from hlsgen.fold.use import KINDS, Use
@@ -22,7 +22,6 @@ SPELLED = {"bram": "bram18"}  # how users may call a kind
 # its AXI masters alone, for the rest of the shell is not in the board's budget. Assumed, by the
 # size of designs that others published; nothing of it was built here.
 SHELL = {Flow.VIVADO: Use(6000, 8000, 2, 12), Flow.VITIS: Use(4000, 6000, 0, 30)}
-BANDWIDTH = 0.7  # of a memory's peak that long bursts reach; assumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,17 @@ class Goal:
                 raise OptionError(f"--max-util {name}={share:g}: needed is over 0, up to 1")
         return self
 
+    @property
+    def util(self) -> dict[str, float]:
+        """The share of each kind that designs may take, in the order of KINDS."""
+        util = {k: self.max_util.get("", DEFAULT_UTIL[k]) for k in KINDS}
+        return util | {SPELLED.get(k, k): v for k, v in self.max_util.items() if k}
+
     def limits(self, room: Resources) -> Vector:
         """How many of each kind a design may take of a device, its shell included."""
-        util = {k: self.max_util.get("", v) for k, v in DEFAULT_UTIL.items()}
-        util |= {SPELLED.get(k, k): v for k, v in self.max_util.items() if k}
-        counts = room.counts
-        kinds = ("lut", "ff", "dsp", "bram18", "uram")
-        by_kind: dict[str, int] = dict(zip(kinds, counts, strict=True))
-        return np.array([util[k] * by_kind[k] for k in KINDS])
+        return np.array(
+            [share * count for share, count in zip(self.util.values(), room.counts, strict=True)]
+        )
 
     def prices(self, room: Resources) -> Vector:
         """What one of each kind costs: its share of the board, or nearly all of one kind.
@@ -77,23 +79,3 @@ class Goal:
             kind = SPELLED.get(self.minimise, self.minimise)
             weights = np.where(np.array(KINDS) == kind, weights, weights * 1e-3)
         return weights / np.maximum(counts, 1.0)
-
-
-def rooms(board: Board) -> tuple[Resources, ...]:
-    """What one design may use, in the order in which it is tried.
-
-    On a board of several dies first the die with the most LUTs: a design that crosses dies loses
-    clock, and the other dies hold more copies of it.
-    """
-    dies = [slr.usable or slr.resources for slr in board.slrs]
-    return (*([max(dies, key=lambda die: die.lut)] if dies else []), board.budget)
-
-
-def least_cycles(board: Board, frame_bytes: tuple[int, ...], clock_ns: float) -> int:
-    """Clocks that a frame's transfers take: a bank for each port, or one that all share."""
-    if not board.memories or not frame_bytes:
-        return 0
-    memory = max(board.memories, key=lambda m: m.banks * m.bank_gbyte_s)
-    banks = min(memory.banks, len(frame_bytes))
-    longest = sum(frame_bytes) if banks < len(frame_bytes) else max(frame_bytes)
-    return math.ceil(longest / (BANDWIDTH * memory.bank_gbyte_s) / clock_ns)

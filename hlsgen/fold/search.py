@@ -29,13 +29,21 @@ class Step:
 
     `slowest` names a node that no choice makes so fast; else `binding` are the kinds of which there
     is too little, none where there is room, and `needed` is the share of each limit that the least
-    such design takes.
+    such design takes. `transfers` names what moves no more frames, where that alone stands in the
+    way; `crowded` says that it was made and what stands between its operators took too much.
     """
 
     cycles: int
     slowest: str
     binding: tuple[str, ...]
     needed: dict[str, float]
+    transfers: str = ""
+    crowded: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether operators so fast have room beside what stands between those that were chosen."""
+        return not (self.slowest or self.binding or self.transfers or self.crowded)
 
 
 def levels(layers: Sequence[Candidates]) -> list[int]:

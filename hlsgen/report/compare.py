@@ -125,7 +125,8 @@ def _figures(report: Report) -> dict[str, tuple[Value, str]]:
         found |= {
             "cycles from frame to frame": (plan.interval, "schedule"),
             "cycles of the first frame": (plan.latency, "schedule"),
-            "frames a second": (plan.frames_per_second, "estimated"),
+            "compute units": (max(len(report.board.units), 1), "counted"),
+            "frames a second": (plan.frames_per_second_of_all, "estimated"),
             "FIFO bits": (report.memory.fifo_bits, "counted"),
         }
     if report.pipeline is not None:

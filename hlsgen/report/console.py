@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from hlsgen.expr.tree import Leaf, leaves
-from hlsgen.fold.choose import binding_text
+from hlsgen.fold.choose import binding_text, units_text
 from hlsgen.report.inspect import parameters
 
 if TYPE_CHECKING:
     from hlsgen.boards import Board
     from hlsgen.build.project import Built
-    from hlsgen.fold.choose import Folded
+    from hlsgen.fold.settle import Folded
     from hlsgen.report.inspect import Inspection
     from hlsgen.report.write import Made
     from hlsgen.sim.verify import Verification
@@ -62,6 +63,10 @@ def built_summary(built: Built, board: str) -> None:
         )
     if built.folded is not None:
         folding_table(built.folded)
+    if len(content.get("compute_units", ())) > 1:
+        dies = Counter(unit["slr"] for unit in content["compute_units"])
+        places = ", ".join(f"{count} on {slr}" for slr, count in dies.items())
+        console.print(f"  compute units: {places}")
     verified(built.verification)
 
 
@@ -79,14 +84,13 @@ def folding_table(folded: Folded) -> None:
             f"{layer.cycles:,}", *use,
         )  # fmt: skip
     rest = folded.shell + folded.estimate.ports.vector
-    whole = folded.shell + folded.estimate.use.vector
-    for label, values in (("ports, shell", rest), ("all", whole), ("limit", folded.limits)):
+    all_, limit = ("all", "limit") if folded.units == 1 else ("a unit", "limit of each")
+    for label, values in (("ports, shell", rest), (all_, folded.whole), (limit, folded.limits)):
         table.add_row(label, *[""] * 6, *(f"{v:,.0f}" for v in values))
     console.print(table)
-    rate = 1e9 / (folded.cycles * folded.options.clock_ns)
     console.print(
-        f"  {rate:,.0f} frames a second at {folded.options.clock_ns:g} ns; "
-        f"{binding_text(folded.step, folded.options.clock_ns)} (estimates: no tool was run)"
+        f"  {folded.fps:,.0f} frames a second at {folded.options.clock_ns:g} ns; "
+        f"{units_text(folded)}{binding_text(folded)} (estimates: no tool was run)"
     )
 
 

@@ -163,6 +163,7 @@ class Streaming:
     """The schedule of a streamed design, an estimate: stalls of pipelines are the HLS tool's.
 
     `shell` is what the resources around the kernel are taken to be, in the order of `Fabric.own`.
+    All this is of one of the compute units; `frames_per_second_of_all` is what they give together.
     Units: cycles. `no_spans` says why the first frames were not followed, "" where they were.
     """
 
@@ -174,6 +175,7 @@ class Streaming:
     fifos: tuple[Fifo, ...]
     no_spans: str
     shell: tuple[float, ...]
+    frames_per_second_of_all: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +217,28 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """A compute unit; `slr` is its die, "" on devices of one and where it needs several."""
+
+    name: str
+    slr: str
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
-    """A part of the device: an SLR, or all of it."""
+    """An SLR; `taken` is the estimate of the units on it, None where units have no die."""
 
     name: str
     amount: int
+    taken: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind of resource: what the board has, what the design takes by estimate and by measure."""
+    """A kind of resource: what the board has and what the design takes.
+
+    `estimate` is of all compute units, `measured` of one.
+    """
 
     name: str
     budget: int
@@ -242,6 +256,7 @@ class BoardFacts:
     part: str
     source: str
     resources: tuple[Resource, ...]
+    units: tuple[Unit, ...]
 
 
 @dataclass(frozen=True, slots=True)

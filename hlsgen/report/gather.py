@@ -26,6 +26,7 @@ from hlsgen.report.facts import (
     Resource,
     Share,
     Streaming,
+    Unit,
 )
 from hlsgen.report.layers import layers_of, tensor
 from hlsgen.report.logic import Hardware, hardware_of
@@ -50,7 +51,8 @@ def report_of(folder: Path) -> Report:
     streamed = design.io is Io.STREAM
     hardware = Hardware(None, None, {}) if streamed else hardware_of(project)
     shell = SHELL[board.flow]
-    streaming = streaming_of(design, options.clock_ns, shell) if streamed else None
+    units = tuple(Unit(u["name"], u["slr"]) for u in content.get("compute_units", ()))
+    streaming = streaming_of(design, options.clock_ns, shell, len(units) or 1) if streamed else None
     fabric = estimate(design) if streamed else None
     taken = None if fabric is None else fabric.use + shell
     layers = layers_of(graph, design, hardware.logic, fabric)
@@ -77,7 +79,7 @@ def report_of(folder: Path) -> Report:
         pipeline=hardware.pipeline,
         no_pipeline=hardware.refusal,
         measured=measured,
-        board=_board(board, hardware.pipeline, taken, measured),
+        board=_board(board, hardware.pipeline, taken, measured, units),
         memory=_memory(board, design, layers, streaming),
         digests=digests(folder),
     )
@@ -159,7 +161,11 @@ def _numbers(value: float | list[float]) -> str:
 
 
 def _board(
-    board: Board, pipeline: Pipeline | None, fabric: Use | None, measured: Measured | None
+    board: Board,
+    pipeline: Pipeline | None,
+    fabric: Use | None,
+    measured: Measured | None,
+    units: Sequence[Unit],
 ) -> BoardFacts:
     """What there is of each resource, and what the design takes where that is known."""
     estimates: dict[str, float] = {}
@@ -168,22 +174,37 @@ def _board(
     if fabric is not None:
         estimates = dict(zip(KINDS, fabric.counts, strict=True))
     counts = {} if measured is None else dict(measured.counts)
-    budget = board.budget
     return BoardFacts(
         board.name,
         board.title,
         board.part,
-        budget.source,
+        board.budget.source,
         tuple(
-            Resource(
-                name,
-                getattr(budget, key),
-                tuple(Share(s.name, getattr(s.usable or s.resources, key)) for s in board.slrs),
-                estimates.get(key),
-                counts.get(key),
-            )
+            _resource(board, key, name, estimates.get(key), counts.get(key), units)
             for key, name in _KINDS
         ),
+        tuple(units),
+    )
+
+
+def _resource(
+    board: Board, key: str, name: str, of_unit: float | None, counted: int | None,
+    units: Sequence[Unit],
+) -> Resource:  # fmt: skip
+    placed = of_unit is not None and any(unit.slr for unit in units)
+    return Resource(
+        name,
+        getattr(board.budget, key),
+        tuple(
+            Share(
+                s.name,
+                getattr(s.usable or s.resources, key),
+                sum((of_unit or 0.0) * (u.slr == s.name) for u in units) if placed else None,
+            )
+            for s in board.slrs
+        ),
+        None if of_unit is None else of_unit * max(len(units), 1),
+        counted,
     )
 
 

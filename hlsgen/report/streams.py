@@ -16,8 +16,11 @@ from hlsgen.schedule.process import Process
 _MOST_TOKENS = 40_000_000  # in all frames of the timeline; each takes some tens of bytes
 
 
-def streaming_of(design: Design, clock_ns: float, shell: Use) -> Streaming:
-    """The schedule of a design with `io` stream, its first frames followed token by token."""
+def streaming_of(design: Design, clock_ns: float, shell: Use, units: int) -> Streaming:
+    """The schedule of a design with `io` stream, its first frames followed token by token.
+
+    `units` of it work side by side.
+    """
     plan = design.plan
     serves, own = served(design), {o.function for o in design.operators}
     spans, why = _spans(plan.processes, {s.name: s.depth for s in plan.streams})
@@ -39,6 +42,7 @@ def streaming_of(design: Design, clock_ns: float, shell: Use) -> Streaming:
         ),
         why,
         shell.counts,
+        units * 1e9 / (plan.interval * clock_ns),
     )
 
 

@@ -6,6 +6,7 @@
 numpy is all it needs, beside pynq (Zynq boards) or pyxrt (Alveo) where the board is.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import itertools
@@ -64,12 +65,13 @@ class Accelerator:
         """
         feeds, bare = checked(x, self.interface["inputs"])
         samples = len(next(iter(feeds.values())))
+        starts, size = self._shares(samples)
         parts = (
-            self.host.codes_of({name: v[start : start + self.batch] for name, v in feeds.items()})
-            for start in range(0, samples, self.batch)
+            self.host.codes_of({name: v[start : start + size] for name, v in feeds.items()})
+            for start in starts
         )
         results = {}
-        for start, codes in zip(range(0, samples, self.batch), self._stream(parts)):
+        for start, codes in zip(starts, self._stream(parts)):
             for name, y in self.host.values_of(codes).items():
                 whole = results.setdefault(name, np.empty((samples, *y.shape[1:]), y.dtype))
                 whole[start : start + len(y)] = y
@@ -81,24 +83,24 @@ class Accelerator:
         frames = {len(v) for v in codes.values()}
         if len(frames) != 1 or frames == {0}:
             raise ValueError(f"codes need one number of frames above 0, got {sorted(frames)}")
-        count = frames.pop()
-        starts = range(0, count, self.batch)
-        parts = ({n: v[s : s + self.batch] for n, v in codes.items()} for s in starts)
-        found = list(self._stream(parts))
-        return {n: np.concatenate([part[n] for part in found]) for n in found[0]}
+        starts, size = self._shares(frames.pop())
+        return self._whole(self._stream(_parts(codes, starts, size)))
 
     def self_test(self):
-        """Stored vectors through the hardware, together and one by one; how many there are.
+        """Stored vectors on each compute unit, together and one by one, then shared by all.
 
-        Errors: SelfTestFailed with the first element that differs.
+        How many vectors there are. Errors: SelfTestFailed with the first element that differs.
         """
         codes = read_vectors(self.folder / "inputs.bin", self.inputs)
         want = read_vectors(self.folder / "expected.bin", self.outputs)
         frames = len(next(iter(want.values())))
-        self._compare(self.hardware(codes), want, 0)
-        for k in range(frames):
-            one = {name: v[k : k + 1] for name, v in codes.items()}
-            self._compare(self.hardware(one), {n: v[k : k + 1] for n, v in want.items()}, k)
+        for unit in range(self.device.units):
+            place = f"compute unit {self.device.names[unit]}: " if self.device.units > 1 else ""
+            for size in (self.batch, 1):
+                parts = _parts(codes, range(0, frames, size), size)
+                self._compare(self._whole(self._stream(parts, [unit])), want, place)
+        if self.device.units > 1:
+            self._compare(self.hardware(codes), want, "all compute units: ")
         return frames
 
     def throughput(self, frames=0):
@@ -127,39 +129,61 @@ class Accelerator:
             "frames_per_second": done / whole,
         }
 
-    def _stream(self, parts):
+    def _shares(self, samples):
+        """Where batches start and how large they are: as many as there are units, or more."""
+        size = min(self.batch, -(-samples // self.device.units))
+        return range(0, samples, size), size
+
+    def _stream(self, parts, units=()):
         """Output codes of batches in order; the host packs one while the hardware has another."""
         packed = (
             ([pack(codes[p["value"]], p) for p in self.inputs], len(next(iter(codes.values()))))
             for codes in parts
         )
-        for memories in self._calls(packed):
+        for memories in self._calls(packed, units):
             yield {p["value"]: unpack(m, p) for p, m in zip(self.outputs, memories)}
 
-    def _calls(self, batches):
-        """Memories of the outputs, in order; compute units take batches in turn."""
-        running = deque()
-        units = itertools.cycle(range(self.device.units))
-        for memories, frames in batches:
-            done = None
-            if len(running) == self.device.units:
-                done = self.device.finish(*running.popleft())
-            unit = next(units)
-            self.device.start(unit, memories, frames)
-            running.append((unit, frames))
-            if done is not None:  # looked at while the hardware has the next batch
-                yield done
-        while running:
-            yield self.device.finish(*running.popleft())
+    def _calls(self, batches, units=()):
+        """Memories of the outputs, in order; compute units (all, or those named) take turns.
+
+        However it ends, no unit is left running: its memories are those of the next call.
+        """
+        units = list(units) or range(self.device.units)
+        running, turns = deque(), itertools.cycle(units)
+        try:
+            for memories, frames in batches:
+                done = None
+                if len(running) == len(units):
+                    done = self.device.finish(*running.popleft())
+                unit = next(turns)
+                self.device.start(unit, memories, frames)
+                running.append((unit, frames))
+                if done is not None:  # looked at while the hardware has the next batch
+                    yield done
+            while running:
+                yield self.device.finish(*running.popleft())
+        finally:
+            for unit, frames in running:  # the first error is the one that is told
+                with contextlib.suppress(TimeoutError, RuntimeError):
+                    self.device.finish(unit, frames)
+
+    def _whole(self, parts):
+        """Batches of codes as one."""
+        found = list(parts)
+        return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
     @staticmethod
-    def _compare(got, want, first):
+    def _compare(got, want, unit):
         for name, w in want.items():
             wrong = np.argwhere(np.asarray(got[name] != w, bool))
             if len(wrong):
                 at = tuple(map(int, wrong[0]))
-                place = f"vector {first + at[0]}, element {at[1:]}"
-                raise SelfTestFailed(f"{name}: {place}: got {got[name][at]}, want {w[at]}")
+                place = f"vector {at[0]}, element {at[1:]}"
+                raise SelfTestFailed(f"{unit}{name}: {place}: got {got[name][at]}, want {w[at]}")
+
+
+def _parts(codes, starts, size):
+    return ({name: v[start : start + size] for name, v in codes.items()} for start in starts)
 
 
 def checked_design(folder, interface):
@@ -183,7 +207,8 @@ def checked_design(folder, interface):
 
 
 def open_device(folder, interface, design, batch, timeout):
-    """The board's device: `units`, `start(unit, memories, frames)` and `finish(unit, frames)`.
+    """The board's device: `units`, their `names`, `start(unit, memories, frames)` and
+    `finish(unit, frames)`.
 
     Memories are byte arrays (frames, frame bytes), one a port; `finish` returns those of the
     outputs and raises TimeoutError where the hardware does not come to an end.

@@ -19,6 +19,7 @@ class PynqDevice:
 
         overlay = pynq.Overlay(str(folder / design["bitstream"]))
         self.overlay = overlay  # keeps the bitstream loaded
+        self.names = design["units"]
         self.ip = getattr(overlay, design["units"][0])
         registers = overlay.ip_dict[design["units"][0]]["registers"]
         self.at = {name: r["address_offset"] for name, r in registers.items()}

@@ -17,9 +17,10 @@ class XrtDevice:
         uuid = device.load_xclbin(pyxrt.xclbin(str(folder / design["bitstream"])))
         self.device = device
         self.inputs, self.outputs = interface["ports"]["in"], interface["ports"]["out"]
-        names = [f"{interface['kernel']}:{{{unit}}}" for unit in design["units"]]
-        self.kernels = [pyxrt.kernel(device, uuid, name) for name in names]
-        self.units = len(self.kernels)
+        self.names = design["units"]
+        self.units = len(self.names)
+        of = interface["kernel"]
+        self.kernels = [pyxrt.kernel(device, uuid, f"{of}:{{{name}}}") for name in self.names]
         self.buffers = [
             [
                 pyxrt.bo(device, batch * frame_bytes(p), pyxrt.bo.normal, kernel.group_id(k))
@@ -42,10 +43,11 @@ class XrtDevice:
         states = self.xrt.ert_cmd_state
         if state == states.ERT_CMD_STATE_TIMEOUT:
             raise TimeoutError(
-                f"compute unit {unit} did not finish {frames} frames in {self.timeout_ms} ms"
+                f"compute unit {self.names[unit]} did not finish {frames} frames in "
+                f"{self.timeout_ms} ms"
             )
         if state != states.ERT_CMD_STATE_COMPLETED:
-            raise RuntimeError(f"compute unit {unit} ended in state {state}")
+            raise RuntimeError(f"compute unit {self.names[unit]} ended in state {state}")
         found = []
         for port, buffer in zip(self.outputs, self.buffers[unit][len(self.inputs) :]):
             size = frames * frame_bytes(port)

@@ -144,6 +144,36 @@ def test_alveo_with_several_units(bench: Callable[..., Bench]) -> None:
     assert b.design()["units"] == ["cu_0"]
 
 
+def test_alveo_links_the_units_of_the_build(bench: Callable[..., Bench], tmp_path: Path) -> None:
+    b = bench("u280")
+    assert b.run() == ["csynth", "package", "link"]
+    assert (
+        "nk=digits_mlp_kernel:1:cu_0\nslr=cu_0:SLR0\n" in (b.folder / "build/link.cfg").read_text()
+    )
+    options = BuildOptions(board="u280", io=Io.STREAM, samples=3, csim=False, compute_units=4)
+    build(MLP, b.folder, options)
+    assert b.run() == ["link"]  # of the same kernel
+    interface = json.loads((b.folder / "deploy/interface.json").read_text())
+    assert (
+        b.design()["units"]
+        == [u["name"] for u in interface["units"]]
+        == ["cu_0", "cu_1", "cu_2", "cu_3"]
+    )
+    lines = (b.folder / "build/link.cfg").read_text().splitlines()
+    wanted = [
+        f"sp={u['name']}.{m}:{c}" for u in interface["units"] for m, c in u["memories"].items()
+    ]
+    assert [line for line in lines if line.startswith("sp=")] == wanted
+    assert len({line.split(":")[1] for line in wanted}) == 8
+    assert [line for line in lines if line.startswith("slr=")] == [
+        f"slr={u['name']}:{u['slr']}" for u in interface["units"]
+    ]
+    del interface["units"]
+    (b.folder / "deploy/interface.json").write_text(json.dumps(interface))
+    with pytest.raises(OptionError, match="was built by an older hlsgen"):
+        b.run()
+
+
 @pytest.mark.parametrize("release", ["2021.2", "2025.2"])
 def test_releases_that_do_not_support_the_card(release: str, bench: Callable[..., Bench]) -> None:
     b = bench("u280")

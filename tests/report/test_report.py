@@ -105,6 +105,30 @@ def test_every_process_serves_an_operator_or_a_port(stream: Path) -> None:
     assert slides[0].layer == report_of(stream).layers[0].name
 
 
+def test_compute_units_stand_on_their_dies(tmp_path: Path) -> None:
+    report = report_of(built(tmp_path, board="u280", compute_units=4))
+    one = report_of(built(tmp_path / "one", board="u280"))
+    assert [(u.name, u.slr) for u in report.board.units] == [
+        ("cu_0", "SLR0"), ("cu_1", "SLR0"), ("cu_2", "SLR1"), ("cu_3", "SLR2"),
+    ]  # fmt: skip
+    assert report.streaming is not None
+    assert one.streaming is not None
+    assert report.streaming.frames_per_second == one.streaming.frames_per_second_of_all
+    assert report.streaming.frames_per_second_of_all == 4 * report.streaming.frames_per_second
+    for r, single in zip(report.board.resources, one.board.resources, strict=True):
+        assert single.estimate is not None
+        assert r.estimate == 4 * single.estimate
+        assert [s.taken for s in r.slrs] == [n * single.estimate for n in (2, 1, 1)]
+        assert [s.taken for s in single.slrs] == [single.estimate, 0, 0]
+    text = page(report)
+    assert "of 4 compute units" in text
+    assert "<td>SLR0</td><td>cu_0, cu_1</td>" in text
+    taken = report.board.resources[0].slrs[1]
+    assert taken.taken is not None
+    assert f"{100 * taken.taken / taken.amount:.1f}% of {taken.amount:,}</td>" in text
+    assert "compute units" not in page(report_of(built(tmp_path / "zynq", board="ultra96v2")))
+
+
 def test_luts_of_operators_add_up(parallel: Path) -> None:
     report = report_of(parallel)
     assert report.pipeline is not None

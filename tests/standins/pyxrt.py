@@ -9,6 +9,8 @@ import numpy as np
 import simulated
 
 log: list[tuple[str, int]] = []  # compute unit and frames of every run
+flying: list[str] = []  # units that run and were not waited for
+most_flying = [0]
 
 
 class xclBOSyncDirection(Enum):
@@ -50,24 +52,32 @@ class kernel:
         assert type(frames) is int
         assert frames > 0
         assert [b.group for b in buffers] == [self.group_id(k) for k in range(len(buffers))]
+        assert self.unit not in flying, "its buffers are in use"
         log.append((self.unit, frames))
-        return run(self.bit, [b.at for b in buffers], frames)
+        flying.append(self.unit)
+        most_flying[0] = max(most_flying[0], len(flying))
+        return run(self.bit, self.unit, [b.at for b in buffers], frames)
 
 
 class run:
     """Computes when it is waited for: what is written to its buffers meanwhile would be seen."""
 
-    def __init__(self, bit: dict[str, Any], addresses: list[int], frames: int) -> None:
-        self.call = bit, addresses, frames
+    def __init__(self, bit: dict[str, Any], unit: str, addresses: list[int], frames: int) -> None:
+        self.unit, self.call = unit, (bit, addresses, frames)
 
     def wait(self, timeout_ms: int) -> ert_cmd_state:
+        """Behaviours "hang" and "error" of all units, "error cu_1" of one."""
         assert timeout_ms > 0, "0 waits for ever"
-        bit = self.call[0]
-        if bit["behaviour"] == "hang":
-            return ert_cmd_state.ERT_CMD_STATE_TIMEOUT
-        if bit["behaviour"] == "error":
-            return ert_cmd_state.ERT_CMD_STATE_ERROR
+        flying.remove(self.unit)
+        what, _, unit = self.call[0]["behaviour"].partition(" ")
+        if what in ("hang", "error") and unit in ("", self.unit):
+            hang = what == "hang"
+            return (
+                ert_cmd_state.ERT_CMD_STATE_TIMEOUT if hang else ert_cmd_state.ERT_CMD_STATE_ERROR
+            )
         simulated.run(*self.call)
+        if what == "wrong" and unit == self.unit:
+            simulated.memory[self.call[1][-1]][0] ^= 1
         return ert_cmd_state.ERT_CMD_STATE_COMPLETED
 
 

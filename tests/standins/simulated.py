@@ -1,7 +1,8 @@
 """Device memory and the emitted kernel behind it, for the stand-ins of pynq and pyxrt.
 
 A stand-in bitstream is JSON: `project` (a folder), `top`, `ports` and `frames` (argument names),
-`units` (names) and `behaviour` ("", "hang", "error", "chain").
+`units` (names) and `behaviour` ("", "hang", "error", "chain"; for Alveo also of one unit: "error
+cu_1", "hang cu_1", "wrong cu_1").
 """
 
 from __future__ import annotations

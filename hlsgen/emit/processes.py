@@ -84,6 +84,16 @@ def matrix(vectors: int, folds: int, steps: int) -> Pattern:
     return Pattern(vectors * folds * steps, moves)
 
 
+def digits(vectors: int, count: int) -> Pattern:
+    """A digit-serial adder graph: it reads with the first digit, and has sums with the last one."""
+
+    def moves() -> Moves:
+        starts = np.arange(vectors) * count
+        return Moves((starts,), (starts + count - 1,))
+
+    return Pattern(vectors * count, moves)
+
+
 def reductions(results: int, taps: int) -> Pattern:
     """Window by window: a beat at every step, a result at each last tap."""
 
@@ -172,7 +182,9 @@ def operator_pattern(operator: Operator) -> Pattern:
             computing = max(v.size for v in x + y)
             return whole([v.beats for v in x], [v.beats for v in y], computing)
         case Way.MATRIX:
-            return _matrix(op, x[0], y[0])
+            return (
+                digits(y[0].beats, operator.digits) if operator.digit else _matrix(op, x[0], y[0])
+            )
         case Way.CHANNELS:
             return _channels(op, x, y[0])
 

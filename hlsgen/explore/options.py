@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hlsgen.emit.arithmetic import FOLDED, Arithmetic
+from hlsgen.emit.arithmetic import FOLDED, SERIAL, Arithmetic
 from hlsgen.errors import OptionError
 from hlsgen.explore.cluster import SCHEME
 from hlsgen.explore.drivers import Driver
@@ -57,7 +57,7 @@ class Options:
                 raise OptionError(f"{name} must be {least} or more, got {value:g}")
         if self.executor != LOCAL and not self.executor.startswith(SCHEME):
             raise OptionError(f"--executor {self.executor}: needed is {LOCAL} or {SCHEME}HOST:PORT")
-        if self.arithmetic in FOLDED or self.arithmetic is Arithmetic.TRUTH_TABLE:
+        if self.arithmetic in (*FOLDED, *SERIAL, Arithmetic.TRUTH_TABLE):
             raise OptionError(f"--arithmetic {self.arithmetic} is for single or streamed layers")
         if self.budget and not re.fullmatch(r"\d+(\.\d+)?%?", self.budget):
             raise OptionError(f"--budget {self.budget}: needed is a number of LUTs, or 50%")

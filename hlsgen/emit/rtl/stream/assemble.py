@@ -18,6 +18,7 @@ from hlsgen.emit.rtl.stream.movement import gathers, moved_places, row_major
 from hlsgen.emit.rtl.stream.pixels import concat_unit, places_unit
 from hlsgen.emit.rtl.stream.unit import Holder, Unit
 from hlsgen.emit.rtl.stream.whole import whole_unit
+from hlsgen.emit.rtl.stream.whole_windows import whole_window_unit
 from hlsgen.emit.rtl.stream.windows import slide_unit
 from hlsgen.emit.streaming import Way, stream_order, way
 from hlsgen.emit.streams import port_bits
@@ -119,13 +120,16 @@ class Assembly:
         if gathers(operator):
             orders = stream_order(x.shape), row_major(x.shape)
             return self.draft.reordered(x, source, given, orders, x.lanes)
-        source = self.draft.resized(x, given, x.lanes, source)
+        source = self.draft.resized(x, given, min(x.lanes, x.channels), source)
         if not isinstance(op, Conv | MaxPool | SumPool):
             return source
         width = window_facts(operator).operand.width
         target = self.draft.channel(f"{operator.function}_windows", x, x.lanes, width)
-        self.draft.hold(source, Holder.RING)
         name = self.draft.namer.take(f"slide_{operator.function}")
+        if x.lanes > x.channels:
+            self.draft.units.append(whole_window_unit(operator, name, source, target))
+            return target
+        self.draft.hold(source, Holder.RING)
         self.draft.units.append(slide_unit(operator, name, source, target))
         return target
 

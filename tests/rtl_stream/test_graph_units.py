@@ -67,10 +67,11 @@ def network() -> HwGraph:
 
 
 @needs_simulator
-@pytest.mark.parametrize("how", ["shift-add"])
-def test_graphs_keep_the_schedule(how: str) -> None:
-    options = HlsOptions(io=Io.STREAM, arithmetic={"": Arithmetic(how)})
-    run_and_compare(simulation(network(), options), 4, 4)
+def test_graphs_keep_the_schedule() -> None:
+    """Whole and digit by digit, on windows, on groups and single channels, on vectors."""
+    how = {"first": "serial-3", "alone": "shift-add", "groups": "serial-1", "vector": "serial-4"}
+    arithmetic = {name: Arithmetic(kind) for name, kind in how.items()}
+    run_and_compare(simulation(network(), HlsOptions(io=Io.STREAM, arithmetic=arithmetic)), 4, 4)
 
 
 def test_columns_of_taps_are_refused() -> None:

@@ -16,6 +16,7 @@ from hlsgen.emit.rtl.stream.gather import lanes_of
 from hlsgen.emit.rtl.stream.matrix import matrix_unit, window_unit
 from hlsgen.emit.rtl.stream.movement import gathers, moved_places, row_major
 from hlsgen.emit.rtl.stream.pixels import concat_unit, places_unit
+from hlsgen.emit.rtl.stream.serial import serial_unit
 from hlsgen.emit.rtl.stream.unit import Holder, Unit
 from hlsgen.emit.rtl.stream.whole import whole_unit
 from hlsgen.emit.rtl.stream.whole_windows import whole_window_unit
@@ -139,6 +140,8 @@ class Assembly:
         name = f"{design.top}_{operator.function}"
         sums = design.sums[operator.function]
         match op:
+            case _ if operator.digit:
+                return serial_unit(operator, name, arguments[0], result)
             case _ if kind is Way.MATRIX:
                 assert sums is not None
                 how = arithmetic_of(design.arithmetic, operator.node)

@@ -82,6 +82,7 @@ _NEEDS = {
     "map": ("stream_map", "stream_loop", "stream_delay"),
     "gather": ("stream_gather",),
     "places": ("stream_places",),
+    "serial": ("stream_digits", "serial_add", "serial_past", "serial_split", "serial_join"),
     "stream_windows": ("stream_due",),
     "matrix": ("stream_matrix", "stream_accumulate", "stream_greatest", "stream_loop",
                "stream_delay"),

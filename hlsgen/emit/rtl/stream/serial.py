@@ -1,4 +1,4 @@
-"""Adder graphs of streams digit by digit: every node at its clock, with what it keeps for others."""
+"""Adder graphs of streams by digits: every node at its clock, and what it keeps for others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def serial_unit(operator: Operator, name: str, read: str, write: str) -> Unit:
 
 
 def vectors(count: int, digits: int) -> Pattern:
-    """A vector is taken, with a place for its sums, at the first of its steps: no other one waits."""
+    """A vector, and a place for its sums, is taken at the first of its steps: no other one waits."""
 
     def moves() -> Moves:
         steps = np.arange(count) * digits
@@ -166,7 +166,7 @@ class Placed:
     @cached_property
     def _last(self) -> dict[int, int]:
         """The last clock at which each node is read."""
-        return dict(self.reads)
+        return dict(self.reads.keys())
 
     def _name(self, node: int, clock: int) -> str:
         later = clock - self.graph.levels[node]

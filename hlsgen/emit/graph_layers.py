@@ -31,12 +31,16 @@ def with_joined_groups(graph: HwGraph, choices: Mapping[str, Arithmetic]) -> HwG
 
     The zeros between the groups take no adders, so that each group has a graph of its own.
     """
-    return replace(graph, nodes=tuple(_joined(node, choices) for node in graph.nodes))
+    nodes = (
+        joined(node) if arithmetic_of(choices, node) in GRAPHS else node for node in graph.nodes
+    )
+    return replace(graph, nodes=tuple(nodes))
 
 
-def _joined(node: Node[HwOp], choices: Mapping[str, Arithmetic]) -> Node[HwOp]:
+def joined(node: Node[HwOp]) -> Node[HwOp]:
+    """A convolution's groups as blocks of one matrix."""
     op = node.op
-    if not isinstance(op, Conv) or op.group == 1 or arithmetic_of(choices, node) not in GRAPHS:
+    if not isinstance(op, Conv) or op.group == 1:
         return node
     return replace(node, op=replace(op, weights=block_diagonal(op), group=1))
 

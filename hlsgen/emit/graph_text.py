@@ -30,10 +30,8 @@ def graph_numbers(operator: Operator, how: Arithmetic, sum_t: IntFormat) -> dict
             "vector_t": wire_type(operand), "sums_t": wire_type(sum_t),
         }  # fmt: skip
     lines = SerialLines(serial_graph(graph, op.bias.tolist(), operator.digit))
-    # A shift by the whole width or more is not the same in every tool.
-    rest = IntFormat(max(operand.width, operator.digit + 1), operand.signed)
     return known | {
-        "whole": (parts_of(lines),), "serial": lines, "rest_t": rest,
+        "whole": (parts_of(lines),), "serial": lines, "operand_bits": operand.width,
         "vector_t": f"{operator.function}_state", "sums_t": f"serial<{operator.digit}>::digit",
         "constant_digits": lines.constants(operator.digits),
     }  # fmt: skip

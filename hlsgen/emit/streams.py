@@ -19,6 +19,7 @@ from hlsgen.emit.helpers import (
     Slide,
     ToPort,
 )
+from hlsgen.emit.memories import FifoKind, fifo_kind
 from hlsgen.emit.processes import Pattern, operator_pattern
 from hlsgen.emit.views import Operator, Value
 from hlsgen.ops.hw._window import Window
@@ -46,6 +47,11 @@ class Stream:
     beat: str
     depth: int
     note: str = ""
+
+    @property
+    def kind(self) -> FifoKind:
+        """What its FIFO is made of."""
+        return fifo_kind(self.depth, beat_bits(self.beat))
 
 
 @dataclass(frozen=True, slots=True)

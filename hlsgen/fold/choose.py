@@ -7,18 +7,19 @@ its real FIFO depths, and the search is run again with that much less room until
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hlsgen.boards import Board
-from hlsgen.emit.arithmetic import check_arithmetic
+from hlsgen.emit.arithmetic import GRAPHS, check_arithmetic
 from hlsgen.emit.encodings import input_steps
 from hlsgen.emit.folding import named_folding
 from hlsgen.emit.hls import Design, HlsOptions, design_of
 from hlsgen.emit.streams import port_bits
 from hlsgen.errors import OptionError
-from hlsgen.fold.candidates import Candidates, candidates
+from hlsgen.fold.candidates import Candidates, candidates, with_searched
 from hlsgen.fold.estimate import Estimate, estimate
 from hlsgen.fold.goal import SHELL, Goal, least_cycles, rooms
 from hlsgen.fold.program import Vector, least_excess
@@ -46,7 +47,10 @@ class Folded:
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """A network, a board and a goal; `wanted` cycles a frame, None for as few as can be had."""
+    """A network, a board and a goal; `wanted` cycles a frame, None for as few as can be had.
+
+    `searched` are the layers whose adder graphs are counted in `layers`, not guessed.
+    """
 
     graph: HwGraph
     options: HlsOptions
@@ -57,6 +61,14 @@ class _Task:
     prices: Vector
     shell: Vector
     wanted: int | None
+    searched: frozenset[str] = frozenset()
+
+    def with_searched(self, names: Set[str]) -> _Task:
+        """The adder graphs of more layers counted."""
+        o = self.options
+        folding, steps = named_folding(self.graph, o.folding), input_steps(self.graph, o.arithmetic)
+        layers = with_searched(self.layers, self.graph, o.arithmetic, folding, steps, names)
+        return replace(self, layers=layers, searched=self.searched | names)
 
     def fps(self, cycles: int) -> float:
         """Frames a second at so many cycles."""
@@ -92,7 +104,7 @@ def _settled(task: _Task) -> Folded:
     """Search and check in turns, until the design that was made fits and is fast enough."""
     aim, floor, fixed = task.wanted, 0, task.shell
     for attempt in range(_ROUNDS):
-        found = _found(task, aim, floor, fixed)
+        task, found = _counted(task, aim, floor, fixed)
         if found is None:
             raise _refused(task, fixed)
         options = _with(task.options, found)
@@ -118,6 +130,20 @@ def _settled(task: _Task) -> Folded:
         # The room for operators only falls once rounds do not agree of themselves.
         fixed = between if attempt < 2 else np.maximum(fixed, between)
     raise _refused(task, fixed)
+
+
+def _counted(task: _Task, aim: int | None, floor: int, fixed: Vector) -> tuple[_Task, Found | None]:
+    """The choices, and the task with the adder graphs among them searched for and counted.
+
+    A guess tells which graphs are worth a search, which takes seconds where a layer is large.
+    """
+    while True:
+        found = _found(task, aim, floor, fixed)
+        picked = {} if found is None else found.choices
+        names = {name for name, choice in picked.items() if choice.arithmetic in GRAPHS}
+        if names <= task.searched:
+            return task, found
+        task = task.with_searched(names - task.searched)
 
 
 def _found(task: _Task, aim: int | None, floor: int, fixed: Vector) -> Found | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,6 +58,40 @@ class SerialGraph:
     def depth(self) -> int:
         """The level at which the last output is there."""
         return max((self.levels[t.node] for t in self.outputs), default=0)
+
+    @cached_property
+    def reads(self) -> dict[tuple[int, int], int]:
+        """The greatest shift of each node at each clock at which it is read, clocks ascending.
+
+        An adder reads both operands a clock before its level, outputs are read at the last level.
+        """
+        found: dict[tuple[int, int], int] = {}
+        for tap, clock in self._taps():
+            place = tap.node, clock
+            found[place] = max(found.get(place, 0), tap.shift)
+        return dict(sorted(found.items()))
+
+    def _taps(self) -> Iterator[tuple[Tap, int]]:
+        for k, adder in enumerate(self.adders):
+            clock = self.levels[self.first + k] - 1
+            yield adder.a, clock
+            yield adder.b, clock
+        yield from ((tap, self.depth) for tap in self.outputs)
+
+    @cached_property
+    def last(self) -> dict[int, int]:
+        """The last clock at which each node is read."""
+        return dict(self.reads.keys())
+
+    @property
+    def waiting(self) -> int:
+        """Digits that wait for later levels, those of all nodes together."""
+        return sum(clock - self.levels[node] for node, clock in self.last.items())
+
+    @property
+    def kept(self) -> int:
+        """Bits that shifts keep back for later digits."""
+        return sum(self.reads.values())
 
 
 def serial_graph(graph: AdderGraph, constants: Sequence[int], digit: int) -> SerialGraph:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -39,7 +37,7 @@ def serial_unit(operator: Operator, name: str, read: str, write: str) -> Unit:
 
 
 def vectors(count: int, digits: int) -> Pattern:
-    """A vector, and a place for its sums, is taken at the first of its steps: no other one waits."""
+    """A vector, and a place for its sums, is taken at the first of its steps; no other waits."""
 
     def moves() -> Moves:
         steps = np.arange(count) * digits
@@ -84,30 +82,12 @@ class Placed:
 
     graph: SerialGraph
 
-    @cached_property
-    def reads(self) -> dict[tuple[int, int], int]:
-        """The greatest shift of each node at each clock at which it is read."""
-        graph, found = self.graph, dict[tuple[int, int], int]()
-        for tap, clock in self._taps():
-            place = tap.node, clock
-            found[place] = max(found.get(place, 0), tap.shift)
-        assert all(clock >= graph.levels[node] for node, clock in found)
-        return dict(sorted(found.items()))
-
-    def _taps(self) -> Iterator[tuple[Tap, int]]:
-        graph = self.graph
-        for k, adder in enumerate(graph.adders):
-            clock = graph.levels[graph.first + k] - 1
-            yield adder.a, clock
-            yield adder.b, clock
-        yield from ((tap, graph.depth) for tap in graph.outputs)
-
     def operand(self, tap: Tap, clock: int) -> str:
         """The digit of a node's number times a power of two, at a clock."""
         name = self._name(tap.node, clock)
         if not tap.shift:
             return name
-        low = self.reads[tap.node, clock] - tap.shift
+        low = self.graph.reads[tap.node, clock] - tap.shift
         return f"p{name[1:]}[{low + self.graph.digit - 1}:{low}]"
 
     @property
@@ -127,7 +107,7 @@ class Placed:
 
     def _inputs(self) -> tuple[tuple[str, str], ...]:
         graph, bits = self.graph, self.graph.digit
-        read = {node for node, _ in self.reads}
+        read = {node for node, _ in self.graph.reads}
         buses = [("x", k) for k in range(graph.inputs)]
         buses += [("c", k) for k in range(len(graph.constants))]
         return tuple(
@@ -152,21 +132,16 @@ class Placed:
         levels = self.graph.levels
         return tuple(
             (self._name(node, clock), self._name(node, clock - 1))
-            for node, last in self._last.items()
+            for node, last in self.graph.last.items()
             if levels[node] < clock <= last
         )
 
     def _pasts(self, clock: int) -> tuple[tuple[str, str, int], ...]:
         return tuple(
             (f"p{self._name(node, clock)[1:]}", self._name(node, clock), shift)
-            for (node, at), shift in self.reads.items()
+            for (node, at), shift in self.graph.reads.items()
             if at == clock and shift
         )
-
-    @cached_property
-    def _last(self) -> dict[int, int]:
-        """The last clock at which each node is read."""
-        return dict(self.reads.keys())
 
     def _name(self, node: int, clock: int) -> str:
         later = clock - self.graph.levels[node]

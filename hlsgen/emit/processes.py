@@ -138,28 +138,41 @@ def slide(
 
 
 def slide_columns(
-    window: Window, batch: int, size: tuple[int, int], places: tuple[int, int], *, whole: bool
-) -> Pattern:
-    """Windows column by column, or whole ones, a column coming to them at each step."""
+    window: Window, batch: int, size: tuple[int, int], places: tuple[int, int], *, whole: bool,
+    pace: int = 0,
+) -> Pattern:  # fmt: skip
+    """Windows column by column, or whole ones, a column coming to them at each step.
+
+    `pace`: clocks of a frame that it may spread its steps over.
+    """
     if not whole:
         made = np.arange(places[1] * window.kernel[1])
         steps = len(made)
     else:
         made = np.arange(places[1]) * window.strides[1] + window.kernel[1] - 1
         steps = int(made[-1]) + 1
-    return _sliding(_rows(window, size[0], places[0]) * size[1], made, steps, batch)
+    return _sliding(_rows(window, size[0], places[0]) * size[1], made, steps, batch, pace)
 
 
-def _sliding(reads: Steps, made: Steps, steps: int, batch: int) -> Pattern:
-    """Beats read before each row of windows and after them all; steps of a row that write one."""
+def _sliding(reads: Steps, made: Steps, steps: int, batch: int, pace: int = 0) -> Pattern:
+    """Beats read before each row of windows and after them all; steps of a row that write one.
+
+    A schedule with later steps in the same order is one as well, so rows of windows may be spread
+    over the clocks of a frame that `pace` leaves.
+    """
     works = np.maximum(reads, np.where(np.arange(len(reads)) == 0, 0, steps))
-    frame = int(works.sum())
+    spread = works.copy()
+    spread[1:] += max(0, pace - int(works.sum())) // max(1, len(works) - 1)
+    frame = int(spread.sum())
 
     def moves() -> Moves:
-        starts = np.cumsum(works) - works
-        turns = zip(starts.tolist(), reads.tolist(), strict=True)
-        read: Steps = np.concatenate([np.arange(a, a + n, dtype=np.int64) for a, n in turns])
-        written = (starts[1:, None] + made).reshape(-1)
+        starts = np.cumsum(spread) - spread
+        turns = list(zip(starts.tolist(), spread.tolist(), works.tolist(), strict=True))
+        counts = reads.tolist()
+        read: Steps = np.concatenate(
+            [a + np.arange(n) * s // max(1, w) for (a, s, w), n in zip(turns, counts, strict=True)]
+        )
+        written = np.concatenate([a + made * s // w for a, s, w in turns[1:]])
         frames = np.arange(batch)[:, None] * frame
         return Moves(((frames + read).reshape(-1),), ((frames + written).reshape(-1),))
 

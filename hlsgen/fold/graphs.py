@@ -32,9 +32,10 @@ class Adders:
     kept: float
 
 
-# Of graphs with 8 bit weights: adders a signed digit of the weights, bits of a sum above those of
-# an operand; digits that wait and bits that are kept, each for an adder.
-_ADDERS, _WIDER, _WAITING, _KEPT = 0.47, 3.0, 0.85, 1.1
+# Adders a signed digit of the weights, bits of a sum above an operand's, digits that wait and
+# bits that are kept, each for an adder. The first as few as in the best of ResNet8's layers with 8
+# and 4 bit weights: a graph that is guessed too dear would never be searched for.
+_ADDERS, _WIDER, _WAITING, _KEPT = 0.4, 3.0, 0.4, 0.5
 
 
 def guessed(op: MatMul | Conv, x: IntType) -> Adders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,13 +51,14 @@ class Scan:
     def columns(self) -> int:
         return max(self.window.pads_begin[1] + self.size[1], self.last[1] + 1)
 
-    def pattern(self, images: int) -> Pattern:
-        """A step for each place that is gone over."""
-        work = self.rows * self.columns
+    def pattern(self, images: int, pace: int = 0) -> Pattern:
+        """A step for each place that is gone over, spread over `pace` clocks of an image."""
+        work = max(pace, self.rows * self.columns)
 
         def moves() -> Moves:
             turns = np.arange(images)[:, None] * work
-            steps = np.arange(work).reshape(self.rows, self.columns)
+            steps = np.arange(self.rows * self.columns) * work // (self.rows * self.columns)
+            steps = steps.reshape(self.rows, self.columns)
             left, w = self.window.pads_begin[1], self.window
             read = steps[self.above : self.above + self.size[0], left : left + self.size[1]]
             rows = np.arange(self.places[0]) * w.strides[0] + self.above + self.first
@@ -101,7 +103,8 @@ def whole_window_unit(operator: Operator, name: str, read: str, write: str) -> U
         "DILATION_Y": w.dilations[0], "FIRST_Y": s.above + s.first, "LAST_Y": s.last[0],
         "LAST_X": s.last[1], "STRIDE_Y": w.strides[0], "STRIDE_X": w.strides[1],
     }  # fmt: skip
+    pace = operator.digits * math.prod(s.places)
     return Unit(
         name, f"windows of {operator.title}", "stream_windows", s.pattern(x.batch),
-        (read,), (write,), 2, parameters,
+        (read,), (write,), 2, parameters, spread=s.pattern(x.batch, pace),
     )  # fmt: skip

@@ -9,19 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hls_graphs import Builder, differing, reference, simulate, stimuli
+from hls_graphs import Builder, conv, differing, reference, simulate, stimuli
 
 from hlsgen.arith.budget import Budget
 from hlsgen.arith.format import IntFormat
-from hlsgen.build.gpp import FLAGS
+from hlsgen.build.gpp import FLAGS, compile_csim, run_csim
 from hlsgen.data import templates_dir
 from hlsgen.emit.arithmetic import GRAPHS, Arithmetic
-from hlsgen.emit.hls import HlsOptions, Io, emit_hls
+from hlsgen.emit.hls import HlsOptions, Io, design_of, emit_hls
 from hlsgen.errors import OptionError
 from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw._window import Window
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
+from tests.schedule.bounded import rewrite
+from tests.schedule.test_hls_depths import planned, seen
 
 needs_gpp = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 FAST = {"flags": (*FLAGS, "-O0")}
@@ -51,7 +53,7 @@ def _layers() -> Iterator[tuple[str, MatMul | Conv]]:
     def weights(*shape: int) -> np.ndarray:
         return np.where(rng.random(shape) < 0.4, 0, rng.integers(-90, 90, shape))
 
-    def conv(shape: tuple[int, ...], window: Window, group: int = 1) -> Conv:
+    def image(shape: tuple[int, ...], window: Window, group: int = 1) -> Conv:
         return Conv(weights(*shape), rng.integers(-999, 999, shape[0]), window, group, -3)
 
     # Columns of zeros, of one power of two, negative ones, with a bias and without.
@@ -59,11 +61,11 @@ def _layers() -> Iterator[tuple[str, MatMul | Conv]]:
     mixed[:, 5:] = np.eye(8, 4, dtype=np.int64) * [1, -1, 4, -8]
     yield "m", MatMul(mixed, np.array([7, 0, -5, 0, 0, 0, 0, 3, 0]))
     yield "v", MatMul(weights(4, 3), rng.integers(-9, 9, 3))
-    yield "p", conv((4, 3, 3, 2), PADDED)
-    yield "d", conv((6, 2, 2, 2), PLAIN, 2)
-    yield "d", conv((4, 1, 3, 2), PADDED, 4)
-    yield "l", conv((3, 3, 3), LINE)
-    yield "d", conv((2, 4, 1, 1), POINT)
+    yield "p", image((4, 3, 3, 2), PADDED)
+    yield "d", image((6, 2, 2, 2), PLAIN, 2)
+    yield "d", image((4, 1, 3, 2), PADDED, 4)
+    yield "l", image((3, 3, 3), LINE)
+    yield "d", image((2, 4, 1, 1), POINT)
 
 
 def chosen(graph: HwGraph) -> dict[str, Arithmetic]:
@@ -84,6 +86,27 @@ def test_graphs_give_the_same_integers(flags: dict[str, tuple[str, ...]], tmp_pa
     options = HlsOptions(io=Io.STREAM, arithmetic=chosen(graph))
     got = simulate(graph, options, tmp_path, inputs, **flags)
     assert differing(got, reference(graph, inputs)) == []
+
+
+@needs_gpp
+def test_moves_are_those_of_the_schedule(tmp_path: Path) -> None:
+    """What each process reads and writes, in its order, with FIFOs as deep as it asks for."""
+    b = Builder("paced", image=IntType.of((1, 2, 6, 7), -8, 7))
+    y = b.requant(b.add(conv(2, 3), "image", name="first"))
+    graph = b.graph(b.add(conv(3, 2, stride=2), y, name="second"))
+    arithmetic = {"first": Arithmetic.SERIAL_2, "second": Arithmetic.SERIAL_1}
+    options = HlsOptions(io=Io.STREAM, arithmetic=arithmetic)
+    depths = {s.name: s.depth for s in design_of(graph, options).plan.streams}
+    assert max(depth for name, depth in depths.items() if name.endswith("windows")) < 7  # a row
+    for name, content in emit_hls(graph, options).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    flags = (*FLAGS, "-O0", "-pthread", rewrite(tmp_path))
+    inputs = stimuli(graph, 3)
+    got = run_csim(compile_csim(tmp_path, flags=flags, cached=False), graph, inputs)
+    assert differing(got, reference(graph, inputs)) == []
+    assert seen(tmp_path / "moves", graph, options) == planned(graph, options)
 
 
 def _one(op: MatMul | Conv, x: IntType) -> HwGraph:

@@ -168,13 +168,15 @@ def _sliding(reads: Steps, made: Steps, steps: int, batch: int, pace: int = 0) -
     def moves() -> Moves:
         starts = np.cumsum(spread) - spread
         turns = list(zip(starts.tolist(), spread.tolist(), works.tolist(), strict=True))
-        counts = reads.tolist()
-        read: Steps = np.concatenate(
-            [a + np.arange(n) * s // max(1, w) for (a, s, w), n in zip(turns, counts, strict=True)]
-        )
-        written = np.concatenate([a + made * s // w for a, s, w in turns[1:]])
+        counts: list[int] = reads.tolist()
+        read: list[Steps] = [
+            a + np.arange(n) * s // max(1, w) for (a, s, w), n in zip(turns, counts, strict=True)
+        ]
+        written: list[Steps] = [a + made * s // w for a, s, w in turns[1:]]
         frames = np.arange(batch)[:, None] * frame
-        return Moves(((frames + read).reshape(-1),), ((frames + written).reshape(-1),))
+        moved = (np.concatenate(each) for each in (read, written))
+        taken, given = ((frames + each).reshape(-1) for each in moved)
+        return Moves((taken,), (given,))
 
     return Pattern(batch * frame, moves)
 

@@ -66,10 +66,12 @@ def counts(rtl: StreamRtl, top: str, carry: str) -> tuple[int, int, int, int]:
 def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--digits", default="1,2,3,4", help="bits of a digit to try")
-    wanted = [int(d) for d in given.parse_args().digits.split(",")]
+    given.add_argument("--shapes", type=int, default=len(SHAPES), help="so many of the matrices")
+    options = given.parse_args()
+    wanted = [int(d) for d in options.digits.split(",")]
     names = ("matrix", "bits", "clocks", "adders", "waiting", "kept")
     table = Table(*names, "logic: LUT", "SRL", "FF", "LUT/bit", "chains: LUT", "CARRY4", box=None)
-    for shape in SHAPES:
+    for shape in SHAPES[: options.shapes]:
         for how, bits in SERIAL.items():
             if bits in wanted:
                 table.add_row(*measured(shape, how))

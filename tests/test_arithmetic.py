@@ -131,7 +131,7 @@ def test_a_project_keeps_its_arithmetic(tmp_path: Path) -> None:
     ("options", "said"),
     [
         (HlsOptions(arithmetic={"nothing": Arithmetic.LUT}), "no layer of this network"),
-        (HlsOptions(io=Io.STREAM, arithmetic={"": Arithmetic.SHIFT_ADD}), "give --io parallel"),
+        (HlsOptions(io=Io.STREAM, arithmetic={"": Arithmetic.LUTGEMM}), "give --io parallel"),
     ],
 )
 def test_an_arithmetic_that_cannot_be_had_is_refused(options: HlsOptions, said: str) -> None:

@@ -113,7 +113,7 @@ def synthesise(
         if liberty is None:
             flow = _XILINX.format(top=rtl.top, **(_IN_DSPS if dsp else _IN_LUTS))
             yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
-            counts = _counts(work / "stat.json", rtl.top, yosys.version)
+            counts = cell_counts(work / "stat.json", rtl.top, yosys.version)
             fpga, asic = _fpga(counts, depth(work / "netlist.json", rtl.top)), None
         else:
             (work / "cells.lib").write_bytes(_library(liberty))
@@ -143,7 +143,7 @@ def batch_luts(designs: Sequence[Rtl]) -> list[int]:
         read = f"read_verilog -sv batch.sv {' '.join(files)}; "
         yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
         path = work / "stat.json"
-        return [_sum_of(_counts(path, rtl.top, yosys.version), LUTS) for rtl in designs]
+        return [_sum_of(cell_counts(path, rtl.top, yosys.version), LUTS) for rtl in designs]
 
 
 def _side_by_side(designs: Sequence[Rtl]) -> str:
@@ -171,7 +171,7 @@ def _library(path: Path) -> bytes:
     return data
 
 
-def _counts(path: Path, top: str, version: str) -> dict[str, int]:
+def cell_counts(path: Path, top: str, version: str) -> dict[str, int]:
     """Cells of a module in a `stat -json`, by kind."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -30,8 +30,9 @@ class Arithmetic(StrEnum):
     weights, factors behind the sums of blocks. TRUTH_TABLE makes a neuron one table of all its
     input bits, its quantiser included, or those neurons of a layer that a choice names,
     LAYER[0,2-5] (emit/truth_tables.py). Those in FOLDED keep weights as codes (arith/encodings),
-    for units that streams fold. AUTO is the cheapest that a layer of a parallel design can have
-    (emit/choice.py); emission never sees it.
+    for units that streams fold; those in SERIAL are adder graphs of streams that take so many bits
+    of every number a clock (arith/adders/serial.py). AUTO is the cheapest that a layer of a
+    parallel design can have (emit/choice.py); emission never sees it.
     """
 
     TOOL = "tool"
@@ -51,6 +52,12 @@ class Arithmetic(StrEnum):
     TERNARY = "ternary"
     SHERRY = "sherry"
     XNOR = "xnor"
+    SERIAL_1 = "serial-1"
+    SERIAL_2 = "serial-2"
+    SERIAL_3 = "serial-3"
+    SERIAL_4 = "serial-4"
+    SERIAL_6 = "serial-6"
+    SERIAL_8 = "serial-8"
     AUTO = "auto"
 
 
@@ -58,7 +65,11 @@ FOLDED = (
     Arithmetic.KHOT, Arithmetic.SHIFT, Arithmetic.TERNARY, Arithmetic.SHERRY, Arithmetic.XNOR
 )  # fmt: skip
 
-
+SERIAL = {  # bits of a digit
+    Arithmetic.SERIAL_1: 1, Arithmetic.SERIAL_2: 2, Arithmetic.SERIAL_3: 3,
+    Arithmetic.SERIAL_4: 4, Arithmetic.SERIAL_6: 6, Arithmetic.SERIAL_8: 8,
+}  # fmt: skip
+GRAPHS = (Arithmetic.SHIFT_ADD, *SERIAL)  # adder graphs, of whole windows in a stream
 MULTIPLIED = (Arithmetic.TOOL, Arithmetic.DSP, Arithmetic.LUT)  # one `*` a product
 DEFAULT = ""  # the key that stands for every layer without an entry of its own
 
@@ -116,10 +127,10 @@ def key_of(layer: str, outputs: Sequence[int]) -> str:
 
 
 def check_parallel(node: Node[HwOp], how: Arithmetic) -> None:
-    """Errors: OptionError for an arithmetic that only folded units of streams have."""
-    if how in FOLDED and isinstance(node.op, MatMul | Conv):
+    """Errors: OptionError for an arithmetic that only units of streams have."""
+    if (how in FOLDED or how in SERIAL) and isinstance(node.op, MatMul | Conv):
         raise OptionError(
-            f"{how} is for the folded units of streams: give --io stream, or shift-add, which "
+            f"{how} is for the units of streams: give --io stream, or shift-add, which "
             "makes the most of constant weights",
             node.loc,
         )
@@ -221,6 +232,8 @@ class Adders:
 # Two words: the HLS tool schedules a + b + c its own way, which was never measured here. Others who
 # fused adders for it saw no gain (hls4ml, pull request 1518).
 HLS_ADDERS = Adders()
+# Registers follow the levels of a stream's graph, so that it has hardly more than it needs.
+STREAM_ADDERS = Adders(operands=2, slack=2)
 
 
 def adder_graph(weights: IntArray, ranges: Sequence[Range], adders: Adders) -> AdderGraph:

@@ -148,7 +148,8 @@ class Reorder:
 class Slide:
     """Windows of images (height, width), `chunks` beats of `lanes` a place, in `groups`.
 
-    `taps` of a window make a beat: 1, a column of them, or all.
+    `taps` of a window make a beat: 1, a column of them, or all. `pace`: clocks of a frame in which
+    its reader takes whole windows; windows that come faster would wait, and are the widest beats.
     """
 
     format: IntFormat
@@ -161,6 +162,7 @@ class Slide:
     places: tuple[int, int]
     window: Window
     taps: int = 1
+    pace: int = 0
 
     @property
     def made(self) -> int:
@@ -197,8 +199,9 @@ class Slide:
     def pattern(self) -> Pattern:
         if self.taps > 1:
             return processes.slide_columns(
-                self.window, self.batch, self.size, self.places, whole=self.whole
-            )
+                self.window, self.batch, self.size, self.places, whole=self.whole,
+                pace=self.pace,
+            )  # fmt: skip
         return processes.slide(self.window, self.batch, self.chunks, self.size, self.places)
 
 

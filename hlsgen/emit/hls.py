@@ -15,6 +15,7 @@ from hlsgen.emit.choice import settled
 from hlsgen.emit.codes import operand_step
 from hlsgen.emit.encodings import Encoded, encodings, input_steps
 from hlsgen.emit.folding import Folding, default_folding, named_folding, stream_lanes
+from hlsgen.emit.graph_layers import digit_bits, graph_foldings, with_joined_groups
 from hlsgen.emit.jinja import environment, tidy
 from hlsgen.emit.kernel import MemoryKernel, kernel_numbers, memory_kernel
 from hlsgen.emit.memories import MemoryKind
@@ -86,7 +87,9 @@ def design_files(design: Design, options: HlsOptions) -> dict[str, str | bytes]:
     kernel = design.kernel
     if kernel is not None:
         context |= kernel_numbers(kernel)
-    for template, path in (_FRAME if kernel is None else _FRAME | _KERNEL).items():
+    frame = _FRAME | ({} if kernel is None else _KERNEL)
+    frame |= _SERIAL if any(o.digit for o in design.operators) else {}
+    for template, path in frame.items():
         text = env.get_template(template).render(context)
         files[path.format(top=design.top)] = tidy(text) if path.startswith(("src", "tb")) else text
     if design.ports:
@@ -106,6 +109,7 @@ _FRAME = {
     "tcl/build.tcl": "build.tcl",
     "tcl/params.tcl.j2": "params.tcl",
 }
+_SERIAL = {"hls/serial.h.j2": "src/serial.h"}
 _KERNEL = {
     "hls/kernel.cpp.j2": "src/{top}_kernel.cpp",
     "hls/kernel.cfg.j2": "kernel.cfg",
@@ -152,8 +156,10 @@ def design_of(graph: HwGraph, options: HlsOptions) -> Design:
 
     Errors: OptionError for a choice that a layer cannot have.
     """
-    options = replace(options, folding=named_folding(graph, options.folding))
     check_arithmetic(graph, options.arithmetic)
+    if options.io is Io.STREAM:
+        graph = with_joined_groups(graph, options.arithmetic)
+    options = replace(options, folding=named_folding(graph, options.folding))
     options = replace(options, arithmetic=_settled(graph, options))
     if options.io is Io.STREAM:
         refuse_truth_tables(graph, options.arithmetic)
@@ -166,12 +172,15 @@ def _design(graph: HwGraph, options: HlsOptions) -> Design:
     """A design whose arithmetic is settled."""
     top = identifier(options.top or graph.name, "network")
     names = value_names(graph, top)
-    steps = input_steps(graph, options.arithmetic) if options.io is Io.STREAM else {}
+    streams = options.io is Io.STREAM
+    steps = input_steps(graph, options.arithmetic) if streams else {}
     folding = default_folding(graph, steps) | dict(options.folding)
+    if streams:
+        folding |= graph_foldings(graph, options.arithmetic, options.folding)
     lanes = stream_lanes(graph, folding)
     simd = {name: pair[1] for name, pair in folding.items()}
-    units = encodings(graph, options.arithmetic, simd) if options.io is Io.STREAM else {}
-    packs = packings(graph, options.arithmetic, simd) if options.io is Io.STREAM else {}
+    units = encodings(graph, options.arithmetic, simd) if streams else {}
+    packs = packings(graph, options.arithmetic, simd) if streams else {}
 
     def value(onnx: str, name: str, width: int) -> Value:
         return Value(name, name, onnx, graph.types[onnx], width)
@@ -187,8 +196,9 @@ def _design(graph: HwGraph, options: HlsOptions) -> Design:
     ]
     inputs, outputs = tuple(ports[: len(graph.inputs)]), tuple(ports[len(graph.inputs) :])
     made = tuple(value(v, name, lanes.made[v]) for v, name in names.values.items())
-    found = operators(graph, names.values, folding, lanes.taken)
-    weights = weight_ports(found, options.arithmetic) if options.io is Io.STREAM else {}
+    digits = digit_bits(graph, options.arithmetic) if streams else {}
+    found = operators(graph, names.values, folding, lanes.taken, digits)
+    weights = weight_ports(found, options.arithmetic) if streams else {}
     named = {f: p.name for f, p in weights.items()}
     plan = stream_plan(inputs, outputs, found, made, named, spare=options.spare_fifos)
     return Design(

@@ -21,6 +21,14 @@ class MemoryKind(StrEnum):
     URAM = "uram"
 
 
+class FifoKind(StrEnum):
+    """What a FIFO is made of; values as above."""
+
+    SRL = "srl"
+    LUTRAM = "lutram"
+    BRAM = "bram"
+
+
 def rom_luts(words: int, bits: int) -> float:
     """A ROM in LUTs of six inputs: a 64 x 1 table each, joined by multiplexers.
 
@@ -47,6 +55,14 @@ def shift_luts(words: int, bits: int) -> float:
     """A FIFO in shift registers: 32 x 1 in a LUT, joined by multiplexers."""
     tables = math.ceil(words / 32)
     return bits * (tables + _join(tables))
+
+
+def fifo_kind(words: int, bits: int) -> FifoKind:
+    """Where a FIFO takes the least, block RAMs counted as LUTs."""
+    in_shifts, in_ram = shift_luts(words, bits), ram_luts(words, bits)
+    if not in_luts(min(in_shifts, in_ram), bram18(words, bits)):
+        return FifoKind.BRAM
+    return FifoKind.SRL if in_shifts <= in_ram else FifoKind.LUTRAM
 
 
 def bram18(words: int, bits: int) -> int:

@@ -13,6 +13,7 @@ from hlsgen.arith.format import IntFormat
 from hlsgen.arith.staircase import Realisation
 from hlsgen.emit import indexing, numbers
 from hlsgen.emit.arithmetic import (
+    GRAPHS,
     MULTIPLIED,
     Arithmetic,
     adder_lines,
@@ -21,6 +22,7 @@ from hlsgen.emit.arithmetic import (
 )
 from hlsgen.emit.encodings import unit_numbers
 from hlsgen.emit.folded import stream_numbers
+from hlsgen.emit.graph_text import graph_numbers
 from hlsgen.emit.jinja import cpp_type, tidy, wire_type
 from hlsgen.emit.matrices import constant_matrices
 from hlsgen.emit.products.lines import KernelLines, kernel_of, lookups_of
@@ -106,6 +108,8 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     if design.io is Io.PARALLEL:
         check_parallel(operator.node, how)
         refuse_reloadable(operator.node)
+    elif how in GRAPHS:
+        return graph_numbers(operator, how, formats["sum_t"])
     unit = design.units.get(operator.node.output)
     packed = design.packings.get(operator.node.output)
     multiplied = how in MULTIPLIED or packed is not None
@@ -123,6 +127,7 @@ def _products(operator: Operator, design: Design, formats: Mapping[str, Any]) ->
     return unit_numbers(unit, op.bias, formats["term_t"]) | {
         "arithmetic": how.value,
         "packed": packed,
+        "graph": False,
         "whole": whole,
         "vector_t": of(formats["operand_t"]),
         "sums_t": of(formats["sum_t"]),

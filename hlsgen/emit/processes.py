@@ -84,6 +84,16 @@ def matrix(vectors: int, folds: int, steps: int) -> Pattern:
     return Pattern(vectors * folds * steps, moves)
 
 
+def digits(vectors: int, count: int) -> Pattern:
+    """A digit-serial adder graph: it reads with the first digit, and has sums with the last one."""
+
+    def moves() -> Moves:
+        starts = np.arange(vectors) * count
+        return Moves((starts,), (starts + count - 1,))
+
+    return Pattern(vectors * count, moves)
+
+
 def reductions(results: int, taps: int) -> Pattern:
     """Window by window: a beat at every step, a result at each last tap."""
 
@@ -128,30 +138,45 @@ def slide(
 
 
 def slide_columns(
-    window: Window, batch: int, size: tuple[int, int], places: tuple[int, int], *, whole: bool
-) -> Pattern:
-    """Windows column by column, or whole ones, a column coming to them at each step."""
+    window: Window, batch: int, size: tuple[int, int], places: tuple[int, int], *, whole: bool,
+    pace: int = 0,
+) -> Pattern:  # fmt: skip
+    """Windows column by column, or whole ones, a column coming to them at each step.
+
+    `pace`: clocks of a frame that it may spread its steps over.
+    """
     if not whole:
         made = np.arange(places[1] * window.kernel[1])
         steps = len(made)
     else:
         made = np.arange(places[1]) * window.strides[1] + window.kernel[1] - 1
         steps = int(made[-1]) + 1
-    return _sliding(_rows(window, size[0], places[0]) * size[1], made, steps, batch)
+    return _sliding(_rows(window, size[0], places[0]) * size[1], made, steps, batch, pace)
 
 
-def _sliding(reads: Steps, made: Steps, steps: int, batch: int) -> Pattern:
-    """Beats read before each row of windows and after them all; steps of a row that write one."""
+def _sliding(reads: Steps, made: Steps, steps: int, batch: int, pace: int = 0) -> Pattern:
+    """Beats read before each row of windows and after them all; steps of a row that write one.
+
+    A schedule with later steps in the same order is one as well, so rows of windows may be spread
+    over the clocks of a frame that `pace` leaves.
+    """
     works = np.maximum(reads, np.where(np.arange(len(reads)) == 0, 0, steps))
-    frame = int(works.sum())
+    spread = works.copy()
+    spread[1:] += max(0, pace - int(works.sum())) // max(1, len(works) - 1)
+    frame = int(spread.sum())
 
     def moves() -> Moves:
-        starts = np.cumsum(works) - works
-        turns = zip(starts.tolist(), reads.tolist(), strict=True)
-        read: Steps = np.concatenate([np.arange(a, a + n, dtype=np.int64) for a, n in turns])
-        written = (starts[1:, None] + made).reshape(-1)
+        starts = np.cumsum(spread) - spread
+        turns = list(zip(starts.tolist(), spread.tolist(), works.tolist(), strict=True))
+        counts: list[int] = reads.tolist()
+        read: list[Steps] = [
+            a + np.arange(n) * s // max(1, w) for (a, s, w), n in zip(turns, counts, strict=True)
+        ]
+        written: list[Steps] = [a + made * s // w for a, s, w in turns[1:]]
         frames = np.arange(batch)[:, None] * frame
-        return Moves(((frames + read).reshape(-1),), ((frames + written).reshape(-1),))
+        moved = (np.concatenate(each) for each in (read, written))
+        taken, given = ((frames + each).reshape(-1) for each in moved)
+        return Moves((taken,), (given,))
 
     return Pattern(batch * frame, moves)
 
@@ -172,7 +197,9 @@ def operator_pattern(operator: Operator) -> Pattern:
             computing = max(v.size for v in x + y)
             return whole([v.beats for v in x], [v.beats for v in y], computing)
         case Way.MATRIX:
-            return _matrix(op, x[0], y[0])
+            return (
+                digits(y[0].beats, operator.digits) if operator.digit else _matrix(op, x[0], y[0])
+            )
         case Way.CHANNELS:
             return _channels(op, x, y[0])
 

@@ -19,6 +19,7 @@ from hlsgen.emit.helpers import (
     Slide,
     ToPort,
 )
+from hlsgen.emit.memories import FifoKind, fifo_kind
 from hlsgen.emit.processes import Pattern, operator_pattern
 from hlsgen.emit.views import Operator, Value
 from hlsgen.ops.hw._window import Window
@@ -46,6 +47,11 @@ class Stream:
     beat: str
     depth: int
     note: str = ""
+
+    @property
+    def kind(self) -> FifoKind:
+        """What its FIFO is made of."""
+        return fifo_kind(self.depth, beat_bits(self.beat))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +295,12 @@ def slide_of(operator: Operator) -> Slide | None:
     out_height, out_width = (*y.shape[2:], 1)[:2]
     if _is_point(window) and facts.operand == x.type.format:
         return None
-    lanes = min(x.lanes, x.channels)
+    lanes, places = min(x.lanes, x.channels), (out_height, out_width)
     chunks = x.channels // lanes
     return Slide(
         x.type.format, facts.operand, lanes, x.batch, chunks,
-        chunks if facts.alone else facts.groups, (height, width), (out_height, out_width), window,
-        x.lanes // lanes,
+        chunks if facts.alone else facts.groups, (height, width), places, window,
+        x.lanes // lanes, operator.digits * math.prod(places) if operator.digit else 0,
     )  # fmt: skip
 
 

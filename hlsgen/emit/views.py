@@ -82,7 +82,10 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A node with its function and its values."""
+    """A node with its function and its values.
+
+    `digit`: bits a clock of the adder graph that gives its sums digit by digit, 0 of any other.
+    """
 
     function: str
     title: str
@@ -90,6 +93,12 @@ class Operator:
     node: Node[HwOp]
     x: tuple[Value, ...]
     y: tuple[Value, ...]
+    digit: int = 0
+
+    @property
+    def digits(self) -> int:
+        """Clocks in which an adder graph gives its sums: digits of the widest one."""
+        return -(-self.y[0].type.format.width // self.digit) if self.digit else 1
 
     @property
     def kind(self) -> str:
@@ -124,8 +133,12 @@ def operators(
     names: Mapping[str, str],
     folding: Mapping[str, Folding],
     taken: Mapping[tuple[int, int], int],
+    digit: Mapping[str, int],
 ) -> tuple[Operator, ...]:
-    """All nodes as templates see them; `taken` says how wide each operand arrives."""
+    """All nodes as templates see them; `taken` says how wide each operand arrives.
+
+    `digit` has those of the operators' by their nodes' outputs, where there are any.
+    """
     labels = [f"n{i:03}_{node.output}" for i, node in enumerate(graph.nodes)]
     stems = unique_names(labels)
     found: list[Operator] = []
@@ -139,7 +152,8 @@ def operators(
             for k, v in enumerate(node.outputs)
         )
         title = comment(f"{type(node.op).__name__} for {node.loc}")
-        found.append(Operator(stems[label], title, _notes(node.op, x, y), node, x, y))
+        notes, bits = _notes(node.op, x, y), digit.get(node.output, 0)
+        found.append(Operator(stems[label], title, notes, node, x, y, bits))
     return tuple(found)
 
 

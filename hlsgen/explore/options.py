@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hlsgen.emit.arithmetic import FOLDED, Arithmetic
+from hlsgen.emit.arithmetic import FOLDED, SERIAL, Arithmetic
 from hlsgen.emit.hls import Io
 from hlsgen.errors import OptionError
 from hlsgen.explore.cluster import SCHEME
@@ -72,7 +72,7 @@ class Options:
             raise OptionError(
                 "--clock-ns is for --io stream: parallel candidates have no registers"
             )
-        streamed = self.arithmetic in FOLDED and self.io is Io.PARALLEL
+        streamed = self.arithmetic in (*FOLDED, *SERIAL) and self.io is Io.PARALLEL
         if streamed or self.arithmetic is Arithmetic.TRUTH_TABLE:
             raise OptionError(f"--arithmetic {self.arithmetic} is for single or streamed layers")
         if self.budget and not re.fullmatch(r"\d+(\.\d+)?%?", self.budget):

@@ -14,7 +14,7 @@ from hlsgen.emit.helpers import (
     Slide,
     ToPort,
 )
-from hlsgen.emit.memories import bram18, in_luts, shift_luts
+from hlsgen.emit.memories import FifoKind, bram18, fifo_kind, ram_luts, shift_luts
 from hlsgen.fold.operators import buffer
 from hlsgen.fold.prices import luts, selected
 from hlsgen.fold.use import Use
@@ -25,12 +25,15 @@ _SLIDE = 140  # counters of places and taps, addresses, comparisons with the bor
 
 
 def fifo_use(depth: int, bits: int) -> Use:
-    """A FIFO, in shift registers or in block RAM, with a register at its output."""
-    control = luts({"control": _FIFO})
-    found, blocks = shift_luts(depth, bits), bram18(depth, bits)
-    if in_luts(found, blocks):
-        return Use(found + control, float(bits + _FIFO))
-    return Use(control, float(bits + _FIFO), bram18=blocks)
+    """A FIFO, with a register at its output."""
+    rest = Use(luts({"control": _FIFO}), float(bits + _FIFO))
+    match fifo_kind(depth, bits):
+        case FifoKind.SRL:
+            return rest + Use(shift_luts(depth, bits))
+        case FifoKind.LUTRAM:
+            return rest + Use(ram_luts(depth, bits))
+        case FifoKind.BRAM:
+            return rest + Use(bram18=bram18(depth, bits))
 
 
 def helper_use(helper: Helper) -> Use:

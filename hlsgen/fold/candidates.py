@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from hlsgen.arith.encodings.khot import Khot
 from hlsgen.arith.encodings.shift import Shift
 from hlsgen.arith.encodings.ternary import Ternary
-from hlsgen.emit.arithmetic import FOLDED, Arithmetic, arithmetic_of
+from hlsgen.emit.arithmetic import FOLDED, GRAPHS, SERIAL, Arithmetic, arithmetic_of
 from hlsgen.emit.encodings import Encoded, encodings
 from hlsgen.emit.folding import Folding, types, work_of
+from hlsgen.emit.graph_layers import graph_foldings, joined, refusal, whole_folding
 from hlsgen.emit.matrices import stream_order
 from hlsgen.emit.memories import MemoryKind
 from hlsgen.emit.packing import Packing, unit_packing
@@ -26,6 +27,7 @@ from hlsgen.emit.views import Operator, Value
 from hlsgen.errors import HlsgenError
 from hlsgen.fold.between import helper_use
 from hlsgen.fold.dominance import undominated
+from hlsgen.fold.graphs import counted, graph_use, guessed
 from hlsgen.fold.operators import Facts, matrix_facts, operator_use
 from hlsgen.fold.use import Use
 from hlsgen.ir.graph import Node
@@ -79,11 +81,13 @@ def candidates(
     arithmetic: Mapping[str, Arithmetic],
     folding: Mapping[str, Folding],
     steps: Mapping[str, int],
+    searched: Collection[str] = (),
 ) -> tuple[Candidates, ...]:
     """For each node what is worth a thought.
 
     `folding` by a node's first output and `arithmetic` by layer leave no choice where they name
-    one; `steps` says by output what SIMD must be a multiple of.
+    one; `steps` says by output what SIMD must be a multiple of, `searched` whose adder graphs are
+    counted, those of others being guessed.
     """
     return tuple(
         _of_node(
@@ -92,9 +96,24 @@ def candidates(
             arithmetics(graph, node, arithmetic),
             folding.get(node.output),
             steps.get(node.output, 1),
+            searched=node.output in searched,
         )
         for node in graph.nodes
     )
+
+
+def with_searched(
+    layers: Sequence[Candidates],
+    graph: HwGraph,
+    arithmetic: Mapping[str, Arithmetic],
+    folding: Mapping[str, Folding],
+    steps: Mapping[str, int],
+    names: Collection[str],
+) -> tuple[Candidates, ...]:
+    """The same choices, the adder graphs of some nodes counted; other arguments as above."""
+    some = replace(graph, nodes=tuple(n for n in graph.nodes if n.output in names))
+    fresh = {c.node: c for c in candidates(some, arithmetic, folding, steps, names)}
+    return tuple(fresh.get(layer.node, layer) for layer in layers)
 
 
 def arithmetics(
@@ -111,7 +130,7 @@ def arithmetics(
     packs = unit_packing(graph, node, 1) is not None
     multipliers = (Arithmetic.DSP_PACKED, *_MULTIPLIERS) if packs else _MULTIPLIERS
     codes = [code for code in _CODES if _holds(graph, node, code)]
-    return (*multipliers, *codes[:1])
+    return (*multipliers, *codes[:1], *GRAPHS)
 
 
 def _holds(graph: HwGraph, node: Node[HwOp], how: Arithmetic) -> bool:
@@ -139,22 +158,62 @@ def _of_node(
     hows: Sequence[Arithmetic | None],
     fixed: Folding | None,
     step: int,
+    *,
+    searched: bool,
 ) -> Candidates:
+    folded = [how for how in hows if how not in GRAPHS]
+    rows = list(_folded(graph, node, folded, fixed, step)) if folded else []
+    graphs = [how for how in hows if how is not None and how in GRAPHS]
+    rows += _graphs(graph, node, graphs, fixed, searched=searched)
+    if not rows:
+        graph_foldings(graph, {node.output: graphs[0]}, {node.output: fixed} if fixed else {})
+    choices, cycles, use = zip(*rows, strict=True)
+    made = Candidates(
+        node.output, choices, np.array(cycles), np.array([each.vector for each in use])
+    )
+    return made.only(undominated(np.column_stack([made.cycles.astype(float), made.use])))
+
+
+def _folded(
+    graph: HwGraph,
+    node: Node[HwOp],
+    hows: Sequence[Arithmetic | None],
+    fixed: Folding | None,
+    step: int,
+) -> Iterator[tuple[Choice, int, Use]]:
+    """Units that several clocks share."""
     todo = work_of(graph, node)
     unit = _Units(graph, node, todo)
-    pairs = [fixed] if fixed is not None else list(_foldings(todo, step))
-    choices: list[Choice] = []
-    cycles: list[int] = []
-    use: list[NDArray[np.float64]] = []
-    for pe, simd in pairs:
+    for pe, simd in [fixed] if fixed is not None else _foldings(todo, step):
         for how in hows:
             for memory in _memories(node, how, todo, pe, simd):
                 choice = Choice(pe, simd, how, memory)
-                choices.append(choice)
-                cycles.append(unit.cycles(pe, simd))
-                use.append(unit.use(choice).vector)
-    made = Candidates(node.output, tuple(choices), np.array(cycles), np.array(use))
-    return made.only(undominated(np.column_stack([made.cycles.astype(float), made.use])))
+                yield choice, unit.cycles(pe, simd), unit.use(choice)
+
+
+def _graphs(
+    graph: HwGraph,
+    node: Node[HwOp],
+    hows: Sequence[Arithmetic],
+    fixed: Folding | None,
+    *,
+    searched: bool,
+) -> Iterator[tuple[Choice, int, Use]]:
+    """Adder graphs, if the layer can be one."""
+    if not hows:
+        return
+    node = joined(node)
+    op = node.op
+    assert isinstance(op, MatMul | Conv)
+    pair = whole_folding(op)
+    if fixed not in (None, pair) or refusal(graph, node):
+        return
+    adders = (counted if searched else guessed)(op, graph.types[node.inputs[0]])
+    unit = _Units(graph, node, work_of(graph, node))
+    for how in hows:
+        operator = replace(unit.operator(*pair), digit=SERIAL.get(how, 0))
+        use = graph_use(operator, adders) + unit.slide(pair[1])
+        yield Choice(*pair, how), slowest(operator), use
 
 
 def _foldings(todo: Work, step: int) -> Iterator[Folding]:
@@ -176,6 +235,13 @@ def _memories(
     assert isinstance(op, MatMul | Conv)
     few = op.weights.size <= _FEW_WORDS * pe * simd
     return (MemoryKind.LUTRAM,) if few else (MemoryKind.LUTRAM, MemoryKind.BRAM)
+
+
+def slowest(operator: Operator) -> int:
+    """Clocks a frame of the operator or of the process that makes its windows."""
+    helper = slide_of(operator)
+    sliding = 0 if helper is None else helper.pattern.work
+    return max(operator_pattern(operator).work, sliding)
 
 
 class _Units:
@@ -211,10 +277,7 @@ class _Units:
 
     def _cycles(self, pe: int, simd: int) -> int:
         """Clocks a frame of its slowest process."""
-        operator = self.operator(pe, simd)
-        helper = slide_of(operator)
-        sliding = 0 if helper is None else helper.pattern.work
-        return max(operator_pattern(operator).work, sliding)
+        return slowest(self.operator(pe, simd))
 
     def _encoded(self, how: Arithmetic, simd: int) -> Encoded | None:
         if how not in FOLDED:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of
+from hlsgen.emit.arithmetic import GRAPHS, Arithmetic, arithmetic_of
 from hlsgen.emit.hls import Design
 from hlsgen.emit.memories import MemoryKind
 from hlsgen.emit.serving import served
@@ -24,7 +24,8 @@ from hlsgen.ops.hw.matmul import MatMul
 class LayerUse:
     """An operator: `own` is its function, `between` its windows, converters, forks and FIFOs.
 
-    `cycles` of the slowest of these; arithmetic and memory are "" where it has no weights.
+    `cycles` of the slowest of these; arithmetic is "" where it has no weights, memory where it
+    stores none.
     """
 
     node: str
@@ -105,6 +106,8 @@ def _layer(o: Operator, design: Design, cycles: int, between: Use) -> LayerUse:
 
 def _memory(o: Operator, design: Design, chosen: MemoryKind | None) -> str:
     """Where the weights stand, or what the estimate takes the tool to choose."""
+    if arithmetic_of(design.arithmetic, o.node) in GRAPHS:
+        return ""
     if o.function in design.ports:
         return "port"
     if chosen is not None:

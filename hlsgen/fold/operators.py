@@ -12,7 +12,7 @@ import numpy as np
 from hlsgen.arith.encodings.encoding import Encoding
 from hlsgen.arith.format import IntFormat
 from hlsgen.arith.unit_cost import Cost, multiply_cost
-from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.emit.arithmetic import GRAPHS, Arithmetic
 from hlsgen.emit.encodings import Encoded
 from hlsgen.emit.memories import MemoryKind, bram18, in_luts, ram_luts
 from hlsgen.emit.numbers import numbers
@@ -20,6 +20,7 @@ from hlsgen.emit.packing import Packing
 from hlsgen.emit.streaming import Way, way
 from hlsgen.emit.sums import Sums, SumTree
 from hlsgen.emit.views import Operator
+from hlsgen.fold.graphs import counted, graph_use
 from hlsgen.fold.matrix import MatrixUnit, cheaper_memory
 from hlsgen.fold.prices import dsp_tiles, luts, selected
 from hlsgen.fold.use import Use, total
@@ -54,6 +55,8 @@ def operator_use(
     chooses.
     """
     op, x, y = operator.node.op, operator.x, operator.y
+    if how in GRAPHS and isinstance(op, MatMul | Conv):
+        return graph_use(operator, counted(op, x[0].type))
     match way(op, tuple(v.type for v in x), tuple(v.type for v in y)):
         case Way.MATRIX:
             assert sums is not None

@@ -7,13 +7,17 @@ its real FIFO depths, and the search is run again with that much less room until
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hlsgen.boards import Board
+from hlsgen.emit.arithmetic import GRAPHS
+from hlsgen.emit.encodings import input_steps
+from hlsgen.emit.folding import named_folding
 from hlsgen.emit.hls import Design, HlsOptions, design_of
-from hlsgen.fold.candidates import Candidates
+from hlsgen.fold.candidates import Candidates, with_searched
 from hlsgen.fold.copies import Copies
 from hlsgen.fold.estimate import Estimate, estimate
 from hlsgen.fold.program import Vector
@@ -29,7 +33,8 @@ _NO_STEP = Step(0, "", (), {})
 class Task:
     """A network, a board and what each of its compute units may take.
 
-    `wanted` cycles a frame, None for as few as can be had.
+    `wanted` cycles a frame, None for as few as can be had. `searched` are the layers whose adder
+    graphs are counted in `layers`, not guessed.
     """
 
     graph: HwGraph
@@ -41,6 +46,14 @@ class Task:
     prices: Vector
     shell: Vector
     wanted: int | None
+    searched: frozenset[str] = frozenset()
+
+    def with_searched(self, names: Set[str]) -> Task:
+        """The adder graphs of more layers counted."""
+        o = self.options
+        folding, steps = named_folding(self.graph, o.folding), input_steps(self.graph, o.arithmetic)
+        layers = with_searched(self.layers, self.graph, o.arithmetic, folding, steps, names)
+        return replace(self, layers=layers, searched=self.searched | names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +101,7 @@ def settled(task: Task) -> Folded | None:
     """
     aim, floor, fixed = task.wanted, 0, task.shell
     for attempt in range(_ROUNDS):
-        found = _found(task, aim, floor, fixed)
+        task, found = _counted(task, aim, floor, fixed)
         if found is None:
             return None
         options = _with(task.options, found)
@@ -124,6 +137,20 @@ def _spared(graph: HwGraph, made: Folded) -> Folded:
     design = design_of(graph, options)
     spared = replace(made, options=options, design=design, estimate=estimate(design))
     return spared if spared.fits else made
+
+
+def _counted(task: Task, aim: int | None, floor: int, fixed: Vector) -> tuple[Task, Found | None]:
+    """The choices, and the task with the adder graphs among them searched for and counted.
+
+    A guess tells which graphs are worth a search, which takes seconds where a layer is large.
+    """
+    while True:
+        found = _found(task, aim, floor, fixed)
+        picked = {} if found is None else found.choices
+        names = {name for name, choice in picked.items() if choice.arithmetic in GRAPHS}
+        if names <= task.searched:
+            return task, found
+        task = task.with_searched(names - task.searched)
 
 
 def _found(task: Task, aim: int | None, floor: int, fixed: Vector) -> Found | None:

@@ -26,7 +26,7 @@ OPTIONS = HlsOptions(io=Io.STREAM, clock_ns=4.0)
 def drawn(graph: HwGraph, seed: int) -> tuple[HlsOptions, dict[str, int], np.ndarray]:
     """Options that make a choice drawn for each operator, its cycles, and the use of all."""
     rng = np.random.default_rng(seed)
-    layers = candidates(graph, {}, {}, {})
+    layers = candidates(graph, {}, {}, {}, [node.output for node in graph.nodes])
     places = [int(rng.integers(len(layer.choices))) for layer in layers]
     picked = [(layer, k, layer.choices[k]) for layer, k in zip(layers, places, strict=True)]
     options = HlsOptions(

@@ -47,7 +47,9 @@ def product_sums(  # noqa: C901 - one case an arithmetic
             return groupwise(b, wires, columns, constants)
         case (
             Arithmetic.KHOT | Arithmetic.SHIFT | Arithmetic.TERNARY | Arithmetic.SHERRY
-            | Arithmetic.XNOR | Arithmetic.TRUTH_TABLE | Arithmetic.AUTO
+            | Arithmetic.XNOR | Arithmetic.TRUTH_TABLE | Arithmetic.AUTO | Arithmetic.SERIAL_1
+            | Arithmetic.SERIAL_2 | Arithmetic.SERIAL_3 | Arithmetic.SERIAL_4 | Arithmetic.SERIAL_6
+            | Arithmetic.SERIAL_8
         ):  # fmt: skip
             raise ValueError(
                 f"{how} makes no products of a whole vector: check_parallel comes first"

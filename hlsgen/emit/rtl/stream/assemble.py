@@ -16,8 +16,10 @@ from hlsgen.emit.rtl.stream.gather import lanes_of
 from hlsgen.emit.rtl.stream.matrix import matrix_unit, window_unit
 from hlsgen.emit.rtl.stream.movement import gathers, moved_places, row_major
 from hlsgen.emit.rtl.stream.pixels import concat_unit, places_unit
+from hlsgen.emit.rtl.stream.serial import serial_unit
 from hlsgen.emit.rtl.stream.unit import Holder, Unit
 from hlsgen.emit.rtl.stream.whole import whole_unit
+from hlsgen.emit.rtl.stream.whole_windows import whole_window_unit
 from hlsgen.emit.rtl.stream.windows import slide_unit
 from hlsgen.emit.streaming import Way, stream_order, way
 from hlsgen.emit.streams import port_bits
@@ -119,13 +121,16 @@ class Assembly:
         if gathers(operator):
             orders = stream_order(x.shape), row_major(x.shape)
             return self.draft.reordered(x, source, given, orders, x.lanes)
-        source = self.draft.resized(x, given, x.lanes, source)
+        source = self.draft.resized(x, given, min(x.lanes, x.channels), source)
         if not isinstance(op, Conv | MaxPool | SumPool):
             return source
         width = window_facts(operator).operand.width
         target = self.draft.channel(f"{operator.function}_windows", x, x.lanes, width)
-        self.draft.hold(source, Holder.RING)
         name = self.draft.namer.take(f"slide_{operator.function}")
+        if x.lanes > x.channels:
+            self.draft.units.append(whole_window_unit(operator, name, source, target))
+            return target
+        self.draft.hold(source, Holder.RING)
         self.draft.units.append(slide_unit(operator, name, source, target))
         return target
 
@@ -135,6 +140,8 @@ class Assembly:
         name = f"{design.top}_{operator.function}"
         sums = design.sums[operator.function]
         match op:
+            case _ if operator.digit:
+                return serial_unit(operator, name, arguments[0], result)
             case _ if kind is Way.MATRIX:
                 assert sums is not None
                 how = arithmetic_of(design.arithmetic, operator.node)

@@ -82,6 +82,8 @@ _NEEDS = {
     "map": ("stream_map", "stream_loop", "stream_delay"),
     "gather": ("stream_gather",),
     "places": ("stream_places",),
+    "serial": ("stream_digits", "serial_add", "serial_past", "serial_split", "serial_join"),
+    "stream_windows": ("stream_due",),
     "matrix": ("stream_matrix", "stream_accumulate", "stream_greatest", "stream_loop",
                "stream_delay"),
 }  # fmt: skip
@@ -92,7 +94,8 @@ def _library(plan: RtlPlan, folder: Path) -> list[str]:
     needed = {"stream_counts.sv", "stream_channel.sv", "stream_outlet.sv"}
     for unit in plan.units:
         frame = Path(unit.frame).name.removesuffix(".sv.j2")
-        for module in (unit.module, *_NEEDS.get(frame, ()), "stream_loop", "stream_delay"):
+        own = _NEEDS.get(frame or unit.module, ())
+        for module in (unit.module, *own, "stream_loop", "stream_delay"):
             if (folder / f"{module}.sv").is_file():
                 needed.add(f"{module}.sv")
     return sorted(needed)

@@ -37,7 +37,7 @@ def matrix_unit(
     """
     op, pe, simd = operator.node.op, operator.y[0].lanes, operator.x[0].lanes
     assert isinstance(op, MatMul | Conv)
-    matrix = stream_matrix(op)
+    matrix = stream_matrix(op, simd)
     outputs, inner = matrix.shape
     steps, groups = inner // simd, op.group if isinstance(op, Conv) else 1
     if outputs // groups % pe:

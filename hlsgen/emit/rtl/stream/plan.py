@@ -75,7 +75,8 @@ def stream_rtl_plan(design: Design, clock_ns: float) -> RtlPlan:
     made = Assembly(design, clock_ns)
     made.build()
     units, channels = tuple(made.draft.units), made.draft.channels.values()
-    sizing = size_fifos(_processes(made.inputs, units, made.outputs), hold=0)
+    spread = [u if u.spread is None else replace(u, pattern=u.spread) for u in units]
+    sizing = size_fifos(_processes(made.inputs, spread, made.outputs), hold=0)
     inputs, outputs = tuple(made.inputs), tuple(made.outputs)
     plan = RtlPlan(inputs, outputs, units, tuple(channels), sizing.interval, sizing.latency)
     plan = plan.with_depths(sizing.depths)

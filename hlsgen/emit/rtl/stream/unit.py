@@ -77,6 +77,8 @@ class Unit:
     `module` is instantiated with `parameters`: one of templates/rtl/stream, or this unit's own,
     which the template `frame` writes from `numbers`. `stages` are clocks from a step to the push of
     what it makes. `finish` has numbers and constants that depend on the depth of the channel read.
+    `spread` has the same steps, as late as will do: channels are sized for it, for what comes early
+    only waits.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Unit:
     functions: tuple[Function, ...] = ()
     roms: tuple[Rom, ...] = ()
     finish: Callable[[Channel], tuple[Mapping[str, Any], tuple[Rom, ...]]] | None = None
+    spread: Pattern | None = None
 
     @property
     def process(self) -> Process:

@@ -15,6 +15,7 @@ from hlsgen.errors import Loc
 from hlsgen.ir.graph import Node
 from hlsgen.ir.hw import HwGraph, HwOp, IntType
 from hlsgen.ops.hw._window import Window
+from hlsgen.ops.hw.concat import Concat
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.linear import Linear
 from hlsgen.ops.hw.matmul import MatMul
@@ -109,6 +110,10 @@ class Draft:
         one = np.ones((1, 1, 1, 1), np.int64)
         return self.add(Linear((one, one), one * 0), a, b)
 
+    def beside(self, *parts: str) -> str:
+        """Channels of several images."""
+        return self.add(Concat(1), *parts)
+
     def mean(self, x: str) -> str:
         return self.add(Reduce(Reduction.SUM, (2, 3), keepdims=False), x)
 
@@ -156,6 +161,18 @@ def cnv() -> HwGraph:
     for outputs in (512, 512):  # dense layers as windows of one place
         x = d.signed(d.conv(x, outputs, 1, -1, 1, pad=0))
     return d.graph(d.conv(x, 10, 1, -1, 1, pad=0))
+
+
+def squeezenet(size: int = 32) -> HwGraph:
+    """SqueezeNet's fire modules for small images: 1x1 and 3x3 convolutions side by side."""
+    d = Draft("squeezenet", image=IntType.of((1, 3, size, size), 0, 255))
+    x = d.pooled(d.shifted(d.conv("image", 32, 3, -127, 127), 0, 255))
+    for squeezed, expanded, pools in [(8, 32, 0), (8, 32, 1), (16, 64, 0), (16, 64, 1)]:
+        y = d.shifted(d.conv(x, squeezed, 1, -127, 127), 0, 255)
+        sides = (d.shifted(d.conv(y, expanded, k, -127, 127), 0, 255) for k in (1, 3))
+        x = d.beside(*sides)
+        x = d.pooled(x) if pools else x
+    return d.graph(d.mean(d.shifted(d.conv(x, 10, 1, -127, 127), -128, 127)))
 
 
 def fracbnn() -> HwGraph:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hls_graphs import Arrays, branches, differing, mlp, reference, stimuli, twice
+from hls_graphs import Arrays, Builder, branches, differing, mlp, reference, stimuli, twice
 from rtl_graphs import sample_graph
 
 from hlsgen.build.rtl_netlist import elaborate, run_netlist
@@ -15,7 +15,7 @@ from hlsgen.data import templates_dir
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.rtl.emit import RtlOptions, emit_rtl
 from hlsgen.errors import OptionError, ToolMissing, VerificationFailed
-from hlsgen.ir.hw import HwGraph
+from hlsgen.ir.hw import HwGraph, IntType
 
 
 def yosys_missing() -> str:
@@ -43,6 +43,19 @@ def test_all_samples(options: RtlOptions) -> None:
     graph = sample_graph()
     inputs = stimuli(graph, 512)
     assert differing(simulated(graph, inputs, options), reference(graph, inputs)) == []
+
+
+@needs_yosys
+def test_tables_of_one_bit() -> None:
+    """Constants that are indexed, by unsigned and by signed numbers, in one row and in several."""
+    b = Builder("bits", x=IntType.of((1, 2), 0, 40), y=IntType.of((1, 2), -60, 59))
+    outputs = [b.requant(v, lo, lo + 1, form="table") for v in ("x", "y") for lo in (-1, 0)]
+    graph = b.graph(*outputs)
+    inputs = stimuli(graph, 256)
+    texts = "".join(emit_rtl(graph, COMBINATIONAL).files.values())
+    assert "_AT[x0]" in texts
+    assert "_AT[$unsigned(x0)]" in texts
+    assert differing(simulated(graph, inputs, COMBINATIONAL), reference(graph, inputs)) == []
 
 
 @needs_yosys

@@ -45,10 +45,10 @@ _RESERVED = frozenset(_WORDS.split())
 _FORBIDDEN_START = re.compile(r"(ap_|hls_|hlsgen|inline$|int_ap)", re.IGNORECASE)
 
 
-def identifier(name: str, fallback: str = "value") -> str:
+def identifier(name: str, fallback: str = "value", longest: int = _LONGEST) -> str:
     """The readable identifier nearest to a name: '/conv1/Conv_output_0' is conv1_Conv_output_0."""
     text = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
-    text = text[:_LONGEST].rstrip("_") or fallback
+    text = text[:longest].rstrip("_") or fallback
     if text[0].isdigit():
         text = f"n{text}"
     if text.lower() in _RESERVED or _FORBIDDEN_START.match(text):
@@ -59,12 +59,13 @@ def identifier(name: str, fallback: str = "value") -> str:
 class Namer:
     """Hands out identifiers, no two alike even where upper and lower case count the same."""
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
+    def __init__(self, taken: Iterable[str] = (), longest: int = _LONGEST) -> None:
         self._used = {t.lower() for t in taken}
+        self._longest = longest
 
     def take(self, name: str) -> str:
         """A new identifier for a name."""
-        base = candidate = identifier(name)
+        base = candidate = identifier(name, longest=self._longest)
         count = 1
         while candidate.lower() in self._used:
             count += 1

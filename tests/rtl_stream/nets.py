@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from hls_graphs import Builder, conv, matmul, pair
 
+from hlsgen.arith.affine_steps import affine_steps
+from hlsgen.arith.format import IntFormat
+from hlsgen.arith.realise import realise
+from hlsgen.arith.rounding import Rounding
 from hlsgen.arith.staircase import Wrapped
 from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw._window import Window
@@ -31,6 +37,22 @@ def per_channel(*values: int) -> np.ndarray:
     return np.array(values, np.int64).reshape(1, -1, 1, 1)
 
 
+def muting(of: IntType) -> Staircase:
+    """A staircase that mutes one of four channels: its factors are a table of one bit."""
+    rows = tuple(
+        affine_steps(of.min, of.max, Fraction(slope, 32), Fraction(k), 0, 15, Rounding.HALF_EVEN)
+        for k, slope in enumerate((1, 1, 0, 1))
+    )
+    how = realise(rows, of.format, IntFormat.of_range(0, 15), "affine")
+    return Staircase(rows, per_channel(0, 1, 2, 3), how)
+
+
+def muted() -> HwGraph:
+    """That alone."""
+    b = Builder("muted", x=IntType.of((1, 4, 2, 2), -500, 499))
+    return b.graph(b.add(muting(b.types["x"]), "x"))
+
+
 def operators() -> HwGraph:
     """Chains of one or two operators side by side, each from an input to an output of its own."""
     b = Builder("operators")
@@ -51,6 +73,8 @@ def operators() -> HwGraph:
     chain("dense", vector, matmul(6, 4))
     chain("stairs", vector, "auto")
     chain("levels", vector, "thresholds")
+    wide = IntType.of((1, 4, 2, 2), -500, 499)
+    chain("muted", wide, muting(wide))
     chain("slide", image(2, 5, 4), conv(2, 2))
     chain("stride", image(2, 7, 6), conv(2, 2, stride=2))
     chain("skip", image(2, 7, 7), conv(2, 2, kernel=1, stride=3, pad=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,16 @@ def test_a_project_with_its_test_bench(tmp_path: Path) -> None:
     subprocess.run(["iverilog", "-g2012", "-o", "testbench", *texts], cwd=folder, check=True)
     done = subprocess.run(["vvp", "testbench"], cwd=folder, capture_output=True, text=True)
     assert "2 frames equal" in done.stdout
+
+
+@pytest.mark.parametrize("length", range(40, 62))
+def test_modules_of_long_names_stay_apart(length: int) -> None:
+    """Names of modules are made of others, and are not to be cut until two are the same."""
+    b = Builder("net", x=IntType.of((1, 6), -8, 7))
+    b.add(matmul(6, 4), "x", name="a" * length)
+    files = emit_stream_rtl(b.graph("a" * length), STREAM).files
+    modules = re.findall(r"^module (\w+)", "\n".join(files.values()), re.MULTILINE)
+    assert len(set(modules)) == len(modules)
 
 
 def test_what_has_no_form_is_named() -> None:

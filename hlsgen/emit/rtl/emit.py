@@ -166,8 +166,12 @@ class Design:
         self.placed = [Placement(self, k, layer) for k, layer in enumerate(net.layers)]
 
     def _modules(self) -> list[list[str]]:
-        """Module names of each layer's kernels: <top>_<layer>, numbered from the second on."""
-        namer = Namer([self.net.top])
+        """Module names of each layer's kernels: <top>_<layer>, numbered from the second on.
+
+        None is cut: where `top` is a part of a design, other parts' names may begin as it does.
+        """
+        whole = len(self.net.top) + 1 + max((len(x.name) for x in self.net.layers), default=0)
+        namer = Namer([self.net.top], longest=whole)
         return [
             [namer.take(f"{self.net.top}_{layer.name}") for _ in layer.copies or ("",)]
             for layer in self.net.layers

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hlsgen.arith.format import IntFormat
-from hlsgen.emit.rtl.cells import Cell, Kernel, Literal, Lut, Port, operands, truth_tables
+from hlsgen.emit.rtl.cells import (
+    Cell,
+    Kernel,
+    Literal,
+    Lookup,
+    Lut,
+    Port,
+    operands,
+    truth_tables,
+)
 from hlsgen.emit.rtl.netlist import Copies
 from hlsgen.emit.rtl.places import Vector
 from hlsgen.emit.rtl.units import Index
@@ -85,6 +94,16 @@ class CellView:
         """The truth table of each bit of a Lut, the lowest first, in hexadecimal."""
         values = self.cell.values if isinstance(self.cell, Lut) else ()
         return truth_tables(values, self.y.width)
+
+    @property
+    def column(self) -> list[str]:
+        """A Lookup of one bit as a constant: 64 places a row, place 0 last; x where none reads."""
+        assert isinstance(self.cell, Lookup)
+        places = ["x"] * (1 << self.x[0].width)
+        for k, value in enumerate(self.cell.values, self.cell.first):
+            places[k % len(places)] = str(value & 1)
+        text = "".join(reversed(places))
+        return [text[k : k + 64] for k in range(0, len(text), 64)]
 
     @property
     def note(self) -> str:

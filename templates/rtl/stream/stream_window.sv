@@ -1,14 +1,11 @@
 // Windows of an image: for every place of the output, GROUPS times KERNEL_Y x KERNEL_X taps of EACH
 // tokens. Taps beyond the border are PAD and take no tokens.
 //
-// The ring of DEPTH tokens is the channel in front of the unit: tokens may be read again and again
-// until no later window needs them. At its first tap a window lets go of all tokens before its own
-// origin (the upper left corner within the image); but where the next row of windows begins at the
-// same row of the image, which happens in the upper border, its row has to stay. The last step of a
-// frame waits for all of its tokens and lets go of them.
-//
-// stage 0   the step is taken; the tap's address
-// stage 1   the token, or PAD, is pushed
+// The ring of DEPTH tokens is the channel in front of the unit; its stages are those of the unit.
+// Tokens may be read again and again until no later window needs them. A window lets go of all tokens
+// before its own origin (the upper left corner within the image); but where the next row of windows
+// begins at the same row of the image, which happens in the upper border, its row has to stay. The
+// last step of a frame waits for all of its tokens and lets go of them.
 module stream_window #(
   parameter int LANES = 1,
   parameter int BITS = 8,           // of an element
@@ -34,12 +31,12 @@ module stream_window #(
 ) (
   input  wire clk,
   input  wire rst,
-  output logic x_room,
+  output wire x_room,
   input  wire x_issue,
   input  wire x_push,
   input  wire [LANES*BITS-1:0] x_data,
 `ifdef HLSGEN_WATCH
-  output logic [31:0] peak,  // the most places of the ring taken at a time
+  output wire [31:0] peak,
 `endif
   input  wire y_room,
   output wire y_issue,
@@ -49,20 +46,19 @@ module stream_window #(
   // ---- the loops, innermost first: token of a tap, tap, group, place of the output
   localparam int EACH = CHUNKS / GROUPS;
   wire go;
-  wire c_first, c_last, j_first, j_last, i_first, i_last, g_first, g_last;
-  wire ox_last, oy_last;
+  assign y_issue = go;
+  wire c_last, j_last, i_last, g_last, ox_last, oy_last;
   wire step_j = go && c_last, step_i = step_j && j_last, step_g = step_i && i_last;
   wire step_x = step_g && g_last, step_y = step_x && ox_last;
   wire last = c_last && j_last && i_last && g_last && ox_last && oy_last;
-  wire first = c_first && j_first && i_first && g_first;  // of a window
   stream_loop #(.COUNT(EACH), .BITS($clog2(EACH + 1))) loop_c (
-    .clk(clk), .rst(rst), .step(go), .index(), .first(c_first), .last(c_last));
+    .clk(clk), .rst(rst), .step(go), .index(), .first(), .last(c_last));
   stream_loop #(.COUNT(KERNEL_X), .BITS($clog2(KERNEL_X + 1))) loop_j (
-    .clk(clk), .rst(rst), .step(step_j), .index(), .first(j_first), .last(j_last));
+    .clk(clk), .rst(rst), .step(step_j), .index(), .first(), .last(j_last));
   stream_loop #(.COUNT(KERNEL_Y), .BITS($clog2(KERNEL_Y + 1))) loop_i (
-    .clk(clk), .rst(rst), .step(step_i), .index(), .first(i_first), .last(i_last));
+    .clk(clk), .rst(rst), .step(step_i), .index(), .first(), .last(i_last));
   stream_loop #(.COUNT(GROUPS), .BITS($clog2(GROUPS + 1))) loop_g (
-    .clk(clk), .rst(rst), .step(step_g), .index(), .first(g_first), .last(g_last));
+    .clk(clk), .rst(rst), .step(step_g), .index(), .first(), .last(g_last));
   stream_loop #(.COUNT(OUT_WIDTH), .BITS($clog2(OUT_WIDTH + 1))) loop_x (
     .clk(clk), .rst(rst), .step(step_x), .index(), .first(), .last(ox_last));
   stream_loop #(.COUNT(OUT_HEIGHT), .BITS($clog2(OUT_HEIGHT + 1))) loop_y (
@@ -138,64 +134,30 @@ module stream_window #(
     end
   end
 
-  // ---- the ring: tokens that have arrived and been let go of, both of the present frame
-  logic [INDEX-1:0] arrived, freed, taken;
-  wire there = covered ? $signed(arrived) > index : !first || arrived >= origin;
-  assign go = y_room && there && (!last || arrived >= FRAME);
-  assign y_issue = go;
-  wire [INDEX-1:0] free_to = last ? FRAME : first ? origin : freed;
-  wire [INDEX-1:0] taken_next = taken + {{INDEX{1'b0}}, x_issue} - (go ? free_to - freed : 0);
-  always_ff @(posedge clk) begin
-    arrived <= arrived + {{INDEX{1'b0}}, x_push} - (go && last ? FRAME : 0);
-    taken <= taken_next;
-    x_room <= taken_next < DEPTH;
-    if (go) freed <= last ? 0 : free_to;
-    if (rst) begin
-      arrived <= 0;
-      taken <= 0;
-      freed <= 0;
-      x_room <= 1'b1;
-    end
-  end
-`ifdef HLSGEN_WATCH
-  always_ff @(posedge clk) begin
-    if (rst) peak <= 0;
-    else if (taken_next > peak) peak <= taken_next;
-  end
-`endif
-
-  // ---- its memory: the addresses go the way of the tokens, modulo the depth
-  localparam int ADDRESS = $clog2(DEPTH + 1);
+  // ---- the ring's addresses go the way of the tokens, modulo the depth
+  localparam int ADDRESS = DEPTH > 1 ? $clog2(DEPTH) : 1;
   function automatic [ADDRESS-1:0] around(input int steps);
     around = (steps % DEPTH + DEPTH) % DEPTH;
   endfunction
   localparam [ADDRESS-1:0] AROUND_C = around(1), AROUND_J = around(STEP_J), AROUND_I = around(STEP_I);
   localparam [ADDRESS-1:0] AROUND_G = around(STEP_G), AROUND_X = around(STEP_X);
   localparam [ADDRESS-1:0] AROUND_Y = around(STEP_Y), AROUND_FRAME = around(FRAME - BACK_Y);
-  (* ram_style = STYLE *) logic [LANES*BITS-1:0] tokens [0:DEPTH-1];
-  logic [ADDRESS-1:0] write_at, read_at;
+  logic [ADDRESS-1:0] read_at;
   wire [ADDRESS:0] ahead = read_at + (!c_last ? AROUND_C : !j_last ? AROUND_J : !i_last ? AROUND_I :
     !g_last ? AROUND_G : !ox_last ? AROUND_X : !oy_last ? AROUND_Y : AROUND_FRAME);
-  logic [LANES*BITS-1:0] token;
-  logic shown;
   always_ff @(posedge clk) begin
-    if (x_push) write_at <= write_at == DEPTH - 1 ? 0 : write_at + 1'b1;
     if (go) read_at <= ahead >= DEPTH ? ahead - DEPTH : ahead;
-    if (rst) begin
-      write_at <= 0;
-      read_at <= around(START);
-    end
+    if (rst) read_at <= around(START);
   end
-  always_ff @(posedge clk) if (x_push) tokens[write_at] <= x_data;
-  always_ff @(posedge clk) if (go) token <= tokens[read_at];
-  always_ff @(posedge clk) if (go) shown <= covered;
 
-  generate
-    for (genvar l = 0; l < LANES; l++) begin : lane
-      wire sign = SIGNED != 0 && token[l*BITS+BITS-1];
-      wire [RESULT+BITS-1:0] wide = {{RESULT{sign}}, token[l*BITS +: BITS]};
-      assign y_data[l*RESULT +: RESULT] = shown ? wide[RESULT-1:0] : PAD;
-    end
-  endgenerate
-  stream_delay pushed (.clk(clk), .rst(rst), .d(go), .q(y_push));
+  stream_ring #(
+    .LANES(LANES), .BITS(BITS), .SIGNED(SIGNED), .RESULT(RESULT), .PAD(PAD), .DEPTH(DEPTH),
+    .STYLE(STYLE), .FRAME(FRAME), .COUNT(INDEX), .ADDRESS(ADDRESS)
+  ) ring (
+    .clk(clk), .rst(rst), .x_room(x_room), .x_issue(x_issue), .x_push(x_push), .x_data(x_data),
+`ifdef HLSGEN_WATCH
+    .peak(peak),
+`endif
+    .covered(covered), .index(index), .read_at(read_at), .free_to(last ? FRAME : origin),
+    .last(last), .go(go), .y_room(y_room), .y_push(y_push), .y_data(y_data));
 endmodule

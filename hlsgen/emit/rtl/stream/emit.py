@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,11 @@ def emit_stream_rtl(
             files[f"{unit.module}.sv"] = _own(unit, channels, env)
         for f in unit.functions:
             files |= f.extra
-    folder = (options.templates or templates_dir()) / "rtl" / "stream"
-    files |= {name: (folder / name).read_text(encoding="utf-8") for name in _library(plan, folder)}
     text = env.get_template("rtl/stream/top.sv.j2").render(
         design=design, plan=plan, holder=Holder, channels=channels
     )
     files[f"{design.top}.sv"] = tidy(text)
+    files |= _library(files.values(), (options.templates or templates_dir()) / "rtl" / "stream")
     return StreamRtl(design.top, options.clock_ns, plan, files)
 
 
@@ -78,24 +78,19 @@ def _own(unit: Unit, channels: Mapping[str, Channel], env: Any) -> str:
     return tidy("\n".join(parts))
 
 
-_NEEDS = {
-    "map": ("stream_map", "stream_loop", "stream_delay"),
-    "gather": ("stream_gather",),
-    "places": ("stream_places",),
-    "serial": ("stream_digits", "serial_add", "serial_past", "serial_split", "serial_join"),
-    "stream_windows": ("stream_due",),
-    "matrix": ("stream_matrix", "stream_accumulate", "stream_greatest", "stream_loop",
-               "stream_delay"),
-}  # fmt: skip
+_INSTANCE = re.compile(r"\b(\w+) (?:#\(|\w+ \()")  # the module of an instance
 
 
-def _library(plan: RtlPlan, folder: Path) -> list[str]:
-    """The library's files that the design needs: those whose modules its texts name."""
-    needed = {"stream_counts.sv", "stream_channel.sv", "stream_outlet.sv"}
-    for unit in plan.units:
-        frame = Path(unit.frame).name.removesuffix(".sv.j2")
-        own = _NEEDS.get(frame or unit.module, ())
-        for module in (unit.module, *own, "stream_loop", "stream_delay"):
-            if (folder / f"{module}.sv").is_file():
-                needed.add(f"{module}.sv")
-    return sorted(needed)
+def _library(texts: Iterable[str], folder: Path) -> dict[str, str]:
+    """The library's files whose modules are instantiated in texts, or in one another."""
+    paths = {path.stem: path for path in folder.glob("*.sv")}
+    found: dict[str, str] = {}
+    wanted = _instantiated(texts)
+    while missing := sorted(wanted & paths.keys() - found.keys()):
+        found |= {name: paths[name].read_text(encoding="utf-8") for name in missing}
+        wanted = _instantiated(found.values())
+    return {f"{name}.sv": found[name] for name in sorted(found)}
+
+
+def _instantiated(texts: Iterable[str]) -> set[str]:
+    return {name for text in texts for name in _INSTANCE.findall(text)}

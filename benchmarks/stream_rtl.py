@@ -49,14 +49,14 @@ SMALL = {
     "branches, groups, concat": branches,
 }
 EXAMPLES = Path(__file__).parents[1] / "examples"
-MODELS = {  # what they have that others lack
+MODELS = {  # of a corpus, or an example; what they have
     "nn2fpga_resnet8_a8w8b16": "residual, strided",
-    "tfl_mlperf_kws_dscnn": "depthwise",
+    "tfl_mlperf_kws_dscnn": "depthwise, strided",
     "nemo_tcn_t": "one dimension, dilated, residual",
     "pulp_minimobilenet": "depthwise, strided",
-    "ptq_qdq_u8s8_mnist8": "overlapping pool",
+    "ptq_qdq_u8s8_mnist8": "max pools",
     "qonnx_qk_mnist_cnn": "transposed",
-    "digits_cnn": "residual",
+    "digits_cnn": "residual, depthwise",
 }
 RANDOM = {"squeezenet": (squeezenet, "concat; random weights")}
 _AT_ONCE = 100  # jobs of one start of the simulation

@@ -5,7 +5,7 @@
 
 Small networks of tests/rtl_stream run N times from reset on, every port pausing at random. With
 --networks whole networks run twice, as they are folded by default: as fast as they can, and with
-gaps at the inputs and outputs that stop for up to two frames' time. Values are compared
+gaps at the inputs and outputs that stop for one to three frames' time. Values are compared
 with the Python co-simulation (networks: and with csim of the HLS project), the clock of every word
 at a port and the peak of every FIFO with the schedule. Exit status 1: something differs.
 Needs Yosys or Verilator, and g++ (HLSGEN_RTL).
@@ -49,14 +49,14 @@ SMALL = {
     "branches, groups, concat": branches,
 }
 EXAMPLES = Path(__file__).parents[1] / "examples"
-MODELS = {  # what they have that others lack
+MODELS = {  # of a corpus, or an example; what they have
     "nn2fpga_resnet8_a8w8b16": "residual, strided",
-    "tfl_mlperf_kws_dscnn": "depthwise",
+    "tfl_mlperf_kws_dscnn": "depthwise, strided",
     "nemo_tcn_t": "one dimension, dilated, residual",
     "pulp_minimobilenet": "depthwise, strided",
-    "ptq_qdq_u8s8_mnist8": "overlapping pool",
+    "ptq_qdq_u8s8_mnist8": "max pools",
     "qonnx_qk_mnist_cnn": "transposed",
-    "digits_cnn": "residual",
+    "digits_cnn": "residual, depthwise",
 }
 RANDOM = {"squeezenet": (squeezenet, "concat; random weights")}
 _AT_ONCE = 100  # jobs of one start of the simulation
@@ -109,11 +109,12 @@ def whole(name: str, what: str, load: Callable[[], tuple[HwGraph, Arrays]]) -> b
 
 
 def pauses(plan: RtlPlan) -> dict[str, Gate]:
-    """Inputs with a gap now and then; outputs that stop for up to two frames' time."""
+    """Inputs with a gap now and then; outputs that stop for one to three frames' time."""
     rng = np.random.default_rng(2)
     found: dict[str, Gate] = {p.value.name: rng.random(97) < 0.8 for p in plan.inputs}
     for port in plan.outputs:
-        shut, open_ = (rng.integers(1, n, 8) for n in (2 * plan.interval, plan.interval // 8))
+        shut = rng.integers(plan.interval, 3 * plan.interval, 8)
+        open_ = rng.integers(1, plan.interval // 8, 8)
         runs = np.stack([shut, open_], axis=1).reshape(-1)
         found[port.value.name] = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     return found

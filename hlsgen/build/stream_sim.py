@@ -61,8 +61,8 @@ class StreamSimulation:
 def stream_simulator() -> Simulator:
     """What simulates streams: $HLSGEN_RTL (verilator or cxxrtl), else Yosys.
 
-    Verilator only where it is named: for one large network (nn2fpga_resnet8) 5.006 computed other
-    values than Yosys and Python, for a reason not yet found.
+    Verilator only where it is named: Yosys is what hlsgen[rtl] brings, and small designs are ready
+    sooner with it; for large ones Verilator's simulation is the faster one.
     Errors: ToolMissing where it is not installed; OptionError for yosys, whose netlists hlsgen
     evaluates only where nothing feeds back.
     """

@@ -12,7 +12,8 @@ from hlsgen.arith.format import IntFormat
 from hlsgen.arith.realise import realise
 from hlsgen.arith.rounding import Rounding
 from hlsgen.arith.staircase import Wrapped
-from hlsgen.ir.hw import HwGraph, IntType
+from hlsgen.ir.graph import Node
+from hlsgen.ir.hw import HwGraph, HwOp, IntType
 from hlsgen.ops.hw._window import Window
 from hlsgen.ops.hw.arg_max import ArgMax
 from hlsgen.ops.hw.clamp import Clamp
@@ -96,6 +97,26 @@ def operators() -> HwGraph:
     mixed = next(op for op in wraps if not op.realisation.uniform)
     chain("wraps", IntType.of((1, 3, 1, 2), -500, 499), mixed)
     return b.graph(*outputs)
+
+
+def side_by_side(*graphs: HwGraph) -> HwGraph:
+    """Networks that share nothing as one design: compiled and run at once."""
+    nodes: list[Node[HwOp]] = []
+    types: dict[str, IntType] = {}
+    for g in graphs:
+        types |= {_within(g, name): of for name, of in g.types.items()}
+        for node in g.nodes:
+            ends = (tuple(_within(g, v) for v in names) for names in (node.inputs, node.outputs))
+            nodes.append(Node(node.op, *ends, node.loc))
+    inputs, outputs = (
+        tuple(_within(g, v) for g in graphs for v in names(g))
+        for names in (lambda g: g.inputs, lambda g: g.outputs)
+    )
+    return HwGraph("side_by_side", inputs, outputs, tuple(nodes), types)
+
+
+def _within(graph: HwGraph, name: str) -> str:
+    return f"{graph.name}_{name}"
 
 
 def residual() -> HwGraph:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,26 +25,21 @@ from hlsgen.emit.hls import HlsOptions, Io
 from hlsgen.emit.rtl.stream.emit import emit_stream_rtl
 from hlsgen.emit.rtl.stream.harness import Job
 from hlsgen.emit.rtl.stream.plan import RtlPlan
-from hlsgen.ir.hw import HwGraph
 from hlsgen.schedule.selftimed import Stuck
 
 pytestmark = needs_simulator
 
 
-def test_every_operator() -> None:
-    """Every kind of unit, its port pausing at random: each word, each peak, each value."""
-    graph = nets.operators()
-    folding = {"/Conv_3/out_0": (2, 2), "/MatMul_0/out_0": (2, 3)}
-    run_and_compare(simulation(graph, HlsOptions(io=Io.STREAM, folding=folding)), 3, 5)
-
-
-@pytest.mark.parametrize("make", [nets.dense, nets.residual, nets.classifier])
-def test_networks(make: Callable[[], HwGraph]) -> None:
-    sim = simulation(make())
-    (first, *_), _ = run_and_compare(sim, 4, 8)
+def test_operators_and_networks() -> None:
+    """Every kind of unit, and networks of them, ports pausing: each word, each peak, each value."""
+    parts = nets.operators(), nets.dense(), nets.residual(), nets.classifier()
+    graph = nets.side_by_side(*parts)
+    folding = {"operators_/MatMul_0/out_0": (2, 3), "operators_/Conv_4/out_0": (2, 2)}
+    sim = simulation(graph, HlsOptions(io=Io.STREAM, folding=folding))
+    (first, *_), _ = run_and_compare(sim, 3, 2)
     plan = sim.rtl.plan
-    ends = [first.clocks[p.value.name].reshape(4, -1)[:, -1] for p in plan.outputs]
-    assert {int(np.diff(end)[-1]) for end in ends} == {plan.interval}
+    ends = [first.clocks[p.value.name].reshape(3, -1)[:, -1] for p in plan.outputs]
+    assert max(int(np.diff(end)[-1]) for end in ends) == plan.interval
     assert max(int(end[0]) for end in ends) + 1 == plan.latency
 
 

@@ -69,12 +69,14 @@ def parallel_luts(network: Network, arithmetic: Mapping[str, Arithmetic]) -> flo
 
 
 def _folded(network: Network, hardware: Streamed) -> Use:
+    """What all compute units take together."""
     options = HlsOptions(
         io=Io.STREAM, part=hardware.board.part, clock_ns=hardware.clock_ns,
         flow_target=hardware.board.flow.value, arithmetic=hardware.arithmetic,
     )  # fmt: skip
     goal = Goal(target_fps=hardware.target_fps)
-    return fold(network.graph, options, hardware.board, goal).estimate.use
+    found = fold(network.graph, options, hardware.board, goal)
+    return found.estimate.use * found.units
 
 
 def equivalents(use: Use, board: Board) -> float:

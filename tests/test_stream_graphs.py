@@ -13,7 +13,7 @@ from hls_graphs import Builder, conv, differing, reference, simulate, stimuli
 
 from hlsgen.arith.budget import Budget
 from hlsgen.arith.format import IntFormat
-from hlsgen.build.gpp import FLAGS, compile_csim, run_csim
+from hlsgen.build.gpp import FLAGS
 from hlsgen.data import templates_dir
 from hlsgen.emit.arithmetic import GRAPHS, Arithmetic
 from hlsgen.emit.hls import HlsOptions, Io, design_of, emit_hls
@@ -22,8 +22,7 @@ from hlsgen.ir.hw import HwGraph, IntType
 from hlsgen.ops.hw._window import Window
 from hlsgen.ops.hw.conv import Conv
 from hlsgen.ops.hw.matmul import MatMul
-from tests.schedule.bounded import rewrite
-from tests.schedule.test_hls_depths import planned, seen
+from tests.schedule.test_hls_depths import bounded, planned, seen
 
 needs_gpp = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 FAST = {"flags": (*FLAGS, "-O0")}
@@ -98,14 +97,7 @@ def test_moves_are_those_of_the_schedule(tmp_path: Path) -> None:
     options = HlsOptions(io=Io.STREAM, arithmetic=arithmetic)
     depths = {s.name: s.depth for s in design_of(graph, options).plan.streams}
     assert max(depth for name, depth in depths.items() if name.endswith("windows")) < 7  # a row
-    for name, content in emit_hls(graph, options).items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    flags = (*FLAGS, "-O0", "-pthread", rewrite(tmp_path))
-    inputs = stimuli(graph, 3)
-    got = run_csim(compile_csim(tmp_path, flags=flags, cached=False), graph, inputs)
-    assert differing(got, reference(graph, inputs)) == []
+    assert bounded(graph, tmp_path, {}, 60, options) == []
     assert seen(tmp_path / "moves", graph, options) == planned(graph, options)
 
 

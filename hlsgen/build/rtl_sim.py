@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hlsgen.build.rtl_netlist import elaborate, run_netlist
+from hlsgen.build.verilator import Verilator, find_verilator, verilate
 from hlsgen.build.yosys import Yosys, find_yosys
 from hlsgen.compiler import cache_dir, compiler, digest, kept, run_compiler
 from hlsgen.emit.rtl.emit import Rtl
@@ -29,45 +28,7 @@ FLAGS = ("-std=c++14", "-O0", "-w")
 _GAP_SAMPLES = 64  # how many samples are run again with empty clocks between them
 
 
-@dataclass(frozen=True, slots=True)
-class Verilator:
-    """An installed Verilator."""
-
-    program: str
-    version: str
-
-
 Simulator = Verilator | Yosys
-_OLDEST = (5, 6)  # Verilator, of those that were tried
-
-
-def find_verilator() -> Verilator | None:
-    """$VERILATOR or verilator on PATH; None where it is not installed.
-
-    Errors: ToolMissing where one that was named is not there, or one that is there does not run or
-    is too old.
-    """
-    named = os.environ.get("VERILATOR")
-    program = shutil.which(named or "verilator")
-    if program is None:
-        if named:
-            raise ToolMissing(f"VERILATOR={named} is no program: install Verilator or unset it")
-        return None
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    # The wheel on PyPI leaves out its name: " rev vUNKNOWN-built20260101".
-    if said.returncode or not re.match(r"Verilator| *rev v", said.stdout):
-        shown = (said.stdout or said.stderr).strip().splitlines()[:1]
-        raise ToolMissing(
-            f"{program} does not say that it is Verilator ({' '.join(shown)[:80]}): mend it, or "
-            "take Yosys by HLSGEN_RTL=yosys"
-        )
-    release = re.match(r"Verilator (\d+)\.(\d+)", said.stdout)
-    if release and tuple(map(int, release.groups())) < _OLDEST:
-        raise ToolMissing(
-            f"{program} is {' '.join(said.stdout.split()[:2])}, too old: install 5.006 or newer, "
-            "or take Yosys by HLSGEN_RTL=yosys"
-        )
-    return Verilator(program, said.stdout.strip())
 
 
 def rtl_engine(rtl: Rtl, graph: HwGraph) -> Engine:
@@ -115,7 +76,7 @@ def compile_rtl(rtl: Rtl, simulator: Simulator) -> RtlSimulation:
             write_files(work, files)
             match simulator:
                 case Verilator():
-                    made = _verilate(simulator, rtl, work)
+                    made = verilate(simulator, rtl.top, rtl.files, work)
                 case Yosys():
                     made = _cxxrtl(simulator, rtl, work, program)
             made.replace(fresh)
@@ -174,17 +135,6 @@ def _cxxrtl(yosys: Yosys, rtl: Rtl, work: Path, program: str) -> Path:
         [program, *FLAGS, *paths, "harness.cpp", "-o", "simulation"], "the RTL", folder=work
     )
     return work / "simulation"
-
-
-def _verilate(verilator: Verilator, rtl: Rtl, work: Path) -> Path:
-    command = [
-        verilator.program, "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-        "--x-assign", "0", "--prefix", "Vdesign", "--top-module", rtl.top, "-O3", "-CFLAGS", "-O1",
-        "-o", "simulation", *rtl.files, "harness.cpp",
-    ]  # fmt: skip
-    made = work / "obj_dir" / "simulation"
-    run_compiler([*command, "-CFLAGS", f"-I{work}"], "the RTL", folder=work, result=made)
-    return made
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

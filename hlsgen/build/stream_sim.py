@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hlsgen.build.rtl_sim import Simulator, Verilator, find_verilator, write_files
+from hlsgen.build.rtl_sim import Simulator, write_files
+from hlsgen.build.verilator import Verilator, find_verilator, verilate
 from hlsgen.build.yosys import Yosys, find_yosys
 from hlsgen.compiler import cache_dir, compiler, digest, kept, run_compiler
 from hlsgen.emit.rtl.stream.emit import StreamRtl
@@ -102,7 +103,8 @@ def compile_stream(
             write_files(work, files)
             match simulator:
                 case Verilator():
-                    made = _verilate(simulator, rtl, work, effort)
+                    watch = (f"-D{_WATCH}", "--x-initial", "0")
+                    made = verilate(simulator, rtl.top, rtl.files, work, *watch, effort=effort)
                 case Yosys():
                     made = _cxxrtl(simulator, rtl, work, [program, effort])
             made.replace(fresh)
@@ -122,17 +124,6 @@ def _cxxrtl(yosys: Yosys, rtl: StreamRtl, work: Path, command: list[str]) -> Pat
         [*command, *FLAGS, *paths, "harness.cpp", "-o", "simulation"], "the RTL", folder=work
     )
     return work / "simulation"
-
-
-def _verilate(verilator: Verilator, rtl: StreamRtl, work: Path, effort: str) -> Path:
-    command = [
-        verilator.program, "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-        f"-D{_WATCH}", "--x-assign", "0", "--x-initial", "0", "--prefix", "Vdesign",
-        "--top-module", rtl.top, "-O3", "-CFLAGS", effort, "-o", "simulation",
-        *rtl.files, "harness.cpp",
-    ]  # fmt: skip
-    run_compiler([*command, "-CFLAGS", f"-I{work}"], "the RTL", folder=work)
-    return work / "obj_dir" / "simulation"
 
 
 def stream_engine(rtl: StreamRtl, graph: HwGraph) -> Engine:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from hlsgen.build import yosys as module
-from hlsgen.build.rtl_sim import find_verilator, rtl_engine
+from hlsgen.build.rtl_sim import rtl_engine
 from hlsgen.build.synth import synthesise
+from hlsgen.build.verilator import find_verilator
 from hlsgen.build.yosys import find_yosys
 from hlsgen.emit.rtl.emit import Rtl
 from hlsgen.emit.rtl.netlist import Netlist

@@ -19,8 +19,8 @@ from rtl_stream.check import (
     simulation,
 )
 
-from hlsgen.build.rtl_sim import find_verilator
 from hlsgen.build.stream_sim import compile_stream
+from hlsgen.build.verilator import find_verilator
 from hlsgen.emit.hls import HlsOptions, Io
 from hlsgen.emit.rtl.stream.emit import emit_stream_rtl
 from hlsgen.emit.rtl.stream.harness import Job

@@ -19,9 +19,12 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 STREAM = HlsOptions(io=Io.STREAM)
 
 
-def bounded(graph: HwGraph, folder: Path, depth: dict[str, int], patience: int) -> list[str]:
+def bounded(
+    graph: HwGraph, folder: Path, depth: dict[str, int], patience: int,
+    options: HlsOptions = STREAM,
+) -> list[str]:  # fmt: skip
     """Outputs that differ from `evaluate`; HlsgenError where a thread waits for ever."""
-    project = write(emit_hls(graph, STREAM), folder)
+    project = write(emit_hls(graph, options), folder)
     flags = (*FLAGS, "-O0", "-pthread", rewrite(project, depth, patience))
     inputs = stimuli(graph, 6)
     executable = compile_csim(project, flags=flags, cached=False)

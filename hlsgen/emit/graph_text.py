@@ -9,7 +9,7 @@ from hlsgen.arith.format import IntFormat
 from hlsgen.emit.arithmetic import AdderLines, Arithmetic
 from hlsgen.emit.graph_layers import stream_graph
 from hlsgen.emit.jinja import wire_type
-from hlsgen.emit.numbers import numbers
+from hlsgen.emit.numbers import operand_of
 from hlsgen.emit.products.parts import parts_of
 from hlsgen.emit.serial_lines import SerialLines
 from hlsgen.emit.views import Operator
@@ -23,7 +23,7 @@ def graph_numbers(operator: Operator, how: Arithmetic, sum_t: IntFormat) -> dict
     assert isinstance(op, MatMul | Conv)
     graph = stream_graph(op, x)
     known: dict[str, Any] = {"graph": True, "arithmetic": how.value, "serial": None}
-    operand: IntFormat = numbers(op, x)["operand_t"]  # pyright: ignore[reportAssignmentType]
+    operand = operand_of(op, x)
     if not operator.digit:
         return known | {
             "whole": (parts_of(AdderLines(graph)),),

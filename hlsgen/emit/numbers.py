@@ -41,6 +41,13 @@ def _joint(*ranges: Range) -> IntFormat:
     return IntFormat.of_range(min(r[0] for r in ranges), max(r[1] for r in ranges))
 
 
+def operand_of(op: MatMul | Conv, x: IntType) -> IntFormat:
+    """The format in which weights meet a layer's elements, the border of its windows included."""
+    found = _weighted(op, x)["operand_t"]
+    assert isinstance(found, IntFormat)
+    return found
+
+
 def numbers(op: HwOp, *types: IntType) -> dict[str, object]:
     """What a template needs to know beyond the operator and its types."""
     match op:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hlsgen.arith.format import IntFormat
 from hlsgen.emit.arithmetic import Arithmetic, arithmetic_of
 from hlsgen.emit.folding import types
-from hlsgen.emit.numbers import numbers
+from hlsgen.emit.numbers import operand_of
 from hlsgen.emit.streaming import Way, way
 from hlsgen.errors import OptionError
 from hlsgen.ir.graph import Node
@@ -92,6 +92,4 @@ def unit_packing(graph: HwGraph, node: Node[HwOp], simd: int) -> Packing | None:
     assert isinstance(op, MatMul | Conv)
     if op.budget is not None or way(op, x, types(graph, node.outputs)) is not Way.MATRIX:
         return None
-    operand = numbers(op, *x)["operand_t"]
-    assert isinstance(operand, IntFormat)
-    return packing(operand, op.weights, simd)
+    return packing(operand_of(op, x[0]), op.weights, simd)

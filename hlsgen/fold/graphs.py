@@ -8,10 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from hlsgen.arith.adders.serial import serial_graph
-from hlsgen.arith.format import IntFormat
 from hlsgen.arith.signed_digit import csd_weight
 from hlsgen.emit.graph_layers import stream_graph
-from hlsgen.emit.numbers import numbers
+from hlsgen.emit.numbers import operand_of
 from hlsgen.emit.views import Operator
 from hlsgen.fold.prices import factors, luts
 from hlsgen.fold.use import Use
@@ -58,11 +57,6 @@ def counted(op: MatMul | Conv, x: IntType) -> Adders:
     widest = max((hi - lo).bit_length() for lo, hi in graph.ranges)
     bits = sum(graph.adder_luts(k) for k in range(len(graph.adders))) + biases * widest
     return Adders(len(made.adders), bits, made.waiting, made.kept)
-
-
-def operand_of(op: MatMul | Conv, x: IntType) -> IntFormat:
-    """The format of the inputs, their border included."""
-    return numbers(op, x)["operand_t"]  # pyright: ignore[reportReturnType]
 
 
 def graph_use(operator: Operator, adders: Adders) -> Use:

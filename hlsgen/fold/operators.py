@@ -15,7 +15,7 @@ from hlsgen.arith.unit_cost import Cost, multiply_cost
 from hlsgen.emit.arithmetic import GRAPHS, Arithmetic
 from hlsgen.emit.encodings import Encoded
 from hlsgen.emit.memories import MemoryKind, bram18, in_luts, ram_luts
-from hlsgen.emit.numbers import numbers
+from hlsgen.emit.numbers import operand_of
 from hlsgen.emit.packing import Packing
 from hlsgen.emit.streaming import Way, way
 from hlsgen.emit.sums import Sums, SumTree
@@ -120,7 +120,7 @@ def matrix_facts(
     assert sums.tree is not None
     outputs = len(op.bias)
     inner = op.weights.size // outputs
-    operand: IntFormat = numbers(op, x.type)["operand_t"]  # pyright: ignore[reportAssignmentType]
+    operand = operand_of(op, x.type)
     return Facts(
         outputs=outputs,
         groups=op.group if isinstance(op, Conv) else 1,
@@ -214,7 +214,7 @@ def _depthwise(
 ) -> Use:  # fmt: skip
     """One product a channel and clock: a matrix unit of SIMD 1 whose outputs have own operands."""
     (x,), (y,) = operator.x, operator.y
-    operand: IntFormat = numbers(op, x.type)["operand_t"]  # pyright: ignore[reportAssignmentType]
+    operand = operand_of(op, x.type)
     weight_bits = _signed_bits(op.weights) if unit is None else unit.encoding.bits
     taps, chunks = math.prod(op.window.kernel), y.channels // y.lanes
     made = MatrixUnit(

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hlsgen.arith.adders.serial import SerialGraph, Tap, serial_graph
-from hlsgen.arith.format import IntFormat
 from hlsgen.emit.graph_layers import stream_graph
-from hlsgen.emit.numbers import numbers
+from hlsgen.emit.numbers import operand_of
 from hlsgen.emit.processes import Pattern
 from hlsgen.emit.rtl.stream.unit import Unit, bits_for
 from hlsgen.emit.views import Operator
@@ -24,7 +23,7 @@ def serial_unit(operator: Operator, name: str, read: str, write: str) -> Unit:
     assert isinstance(op, MatMul | Conv)
     graph = serial_graph(stream_graph(op, x), op.bias.tolist(), operator.digit)
     placed, digits = Placed(graph), operator.digits
-    operand: IntFormat = numbers(op, x)["operand_t"]  # pyright: ignore[reportAssignmentType]
+    operand = operand_of(op, x)
     known = {
         "operator": operator, "graph": graph, "operand": operand, "index": bits_for(digits),
         "constants": constant_words(graph, digits), "levels": placed.levels,

@@ -19,7 +19,7 @@ from hlsgen.fold.goal import Goal
 from hlsgen.fold.use import Use
 
 # What `hlsgen synth --combinational` builds of, searched less: a tenth of the effort costs all
-# candidates about as much, some 1 % of their LUTs.
+# candidates about as much, one to two per cent of their LUTs.
 _ADDERS = Adders(operands=3, slack=1, effort=0.1)
 
 

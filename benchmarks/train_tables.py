@@ -2,7 +2,7 @@
 
 python benchmarks/train_tables.py [--data digits fashion] [--seeds N] [--device cuda]
                                   [--train-only | --verify] [--results DIR] [--json FILE]
-                                  [--epochs N] [--rate R]
+                                  [--epochs N] [--rate R] [--jobs N]
 
 `--train-only` needs torch and numpy (scikit-learn for digits): it trains what is missing in DIR, a
 file a network. `--verify` needs no GPU: it quantises the float networks by `hlsgen quantize`,
@@ -13,7 +13,8 @@ that is broken off goes on where it stopped.
 Bits are those of weights, activations, the input and the factors of batch norm; biases have 16 (32
 after post-training quantisation), outputs are the exact sums. Accuracies are those of exact
 integers on all test images. Trained networks start from the float one of their seed and learn from
-its scores. Codes of 4 bits are all sums of two signed powers of two, so K-hot has no row there.
+its scores and from the labels, half and half, on images that are shifted and mirrored where the
+task says so. Codes of 4 bits are all sums of two signed powers of two, so K-hot has no row there.
 Digits have the split of examples/digits_cnn, Fashion-MNIST (../shared/data) its own.
 """
 
@@ -21,9 +22,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +96,8 @@ class Task:
     float_training: Training
     training: Training
     batch: int
+    shift: int = 0  # pixels, at most, of what quantised networks learn from
+    mirror: bool = False
 
     def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Training images and labels, test images and labels; float32 NCHW."""
@@ -116,7 +122,7 @@ TASKS = {
     t.name: t
     for t in (
         Task("digits", DigitsCnn, Training(30, 2e-3), Training(15, 5e-4), 32),
-        Task("fashion", FashionCnn, Training(12, 2e-3), Training(10, 1e-3), 256),
+        Task("fashion", FashionCnn, Training(12, 2e-3), Training(30, 2e-3), 256, 2, mirror=True),
     )
 }
 
@@ -130,42 +136,97 @@ def predict(network: nn.Module, x: Tensor) -> Tensor:
     return scores_of(network, x).cpu()
 
 
-def train(task: Task, seed: int, device: str, folder: Path) -> None:
-    """All networks of one seed: float first, then each config from it."""
+@dataclass(frozen=True)
+class Taught:
+    """Batches of a task's images, moved as it says, and of what is to be learned of them.
+
+    A target is what the float network says of the moved image and, in its last column, the label.
+    """
+
+    task: Task
+    x: Tensor
+    y: Tensor
+    teacher: nn.Module
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in Batches(self.x, self.y, self.task.batch):
+            moved = shifted(mirrored(x) if self.task.mirror else x, self.task.shift)
+            with torch.no_grad():
+                scores = self.teacher(moved)
+            yield moved, torch.cat([scores, y[:, None].to(scores.dtype)], 1)
+
+
+def mirrored(x: Tensor) -> Tensor:
+    """Half of the images, drawn anew, with left and right exchanged."""
+    drawn = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
+    return torch.where(drawn, x.flip(3), x)
+
+
+def shifted(x: Tensor, most: int) -> Tensor:
+    """Each image moved by up to `most` pixels down and right, from minus as many; zeros come in."""
+    if not most:
+        return x
+    count, _, height, width = x.shape
+    down, right = torch.randint(0, 2 * most + 1, (2, count, 1, 1), device=x.device)
+    rows = down + torch.arange(height, device=x.device)[:, None]
+    columns = right + torch.arange(width, device=x.device)
+    images = torch.arange(count, device=x.device)[:, None, None]
+    return F.pad(x, (most,) * 4)[images, 0, rows, columns][:, None]
+
+
+def half_and_half(output: Tensor, target: Tensor) -> Tensor:
+    """The loss for targets of `Taught`."""
+    scores, label = target[:, :-1], target[:, -1].long()
+    return (Distillation()(output, scores) + F.cross_entropy(output, label)) / 2
+
+
+def train(task: Task, seed: int, kind: str, device: str, folder: Path) -> None:
+    """One network of one seed: the float one, or another that starts from it."""
+    path = folder / f"{task.name}_{seed}_{kind}.pt"
+    if path.exists():
+        return
     x, y, x_test, y_test = (torch.from_numpy(a).to(device) for a in task.data())
     torch.manual_seed(seed)
     network = task.network().to(device)
-    for kind, config in {"float": None, **configs()}.items():
-        path = folder / f"{task.name}_{seed}_{kind}.pt"
-        if path.exists():
-            state = torch.load(path, map_location=device, weights_only=True)
-            if config is None:
-                network.load_state_dict(state["network"])
-            continue
-        started = time.perf_counter()
-        made = network if config is None else quantise(network, x[:1024], config)
-        base = task.float_training if config is None else task.training
-        training = Training(base.epochs, base.learning_rate, seed=seed)
-        if config is None:
-            losses = fit(made, Batches(x, y, task.batch), training)
-        else:
-            taught = Batches(x, scores_of(network, x), task.batch)
-            losses = fit(made, taught, training, loss=Distillation())
-        scores = predict(made, x_test)
-        accuracy = float((scores.argmax(1) == y_test.cpu()).float().mean())
-        state = {
-            "network": made.state_dict(),
-            "scores": scores[:CHECKED],
-            "accuracy": accuracy,
-            "losses": losses,
-            "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
-            "seconds": time.perf_counter() - started,
-        }
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
-        print(
-            f"{path.name}: {accuracy:.2%} in {state['seconds']:.0f} s", file=sys.stderr, flush=True
-        )
+    started = time.perf_counter()
+    if kind == "float":
+        made: nn.Module = network
+        base = task.float_training
+        losses = fit(made, Batches(x, y, task.batch), replace(base, seed=seed))
+    else:
+        start = torch.load(folder / f"{task.name}_{seed}_float.pt", map_location=device)
+        network.load_state_dict(start["network"])
+        made = quantise(network.eval(), x[:1024], configs()[kind])
+        data = Taught(task, x, y, network)
+        losses = fit(made, data, replace(task.training, seed=seed), loss=half_and_half)
+    scores = predict(made, x_test)
+    accuracy = float((scores.argmax(1) == y_test.cpu()).float().mean())
+    state = {
+        "network": made.state_dict(),
+        "scores": scores[:CHECKED],
+        "accuracy": accuracy,
+        "losses": losses,
+        "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+        "seconds": time.perf_counter() - started,
+    }
+    torch.save(state, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+    print(f"{path.name}: {accuracy:.2%} in {state['seconds']:.0f} s", file=sys.stderr, flush=True)
+
+
+def train_all(tasks: list[Task], given: argparse.Namespace) -> None:
+    """Float networks first, then what starts from them; `--jobs` at a time."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(given.jobs, context, torch.set_num_threads, (1,)) as pool:
+        for kinds in (["float"], list(configs())):
+            runs = [
+                pool.submit(train, task, seed, kind, given.device, given.results)
+                for task in tasks
+                for seed in range(given.seeds)
+                for kind in kinds
+            ]
+            for run in runs:
+                run.result()
 
 
 def rebuilt(task: Task, state: dict[str, Any], config: Config, x: Tensor) -> Quantised:
@@ -308,15 +369,15 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "build" / "train_tables")
     parser.add_argument("--json", type=Path, help="where the table goes as numbers")
     parser.add_argument("--epochs", type=int, help="of the quantised training; else the task's own")
+    parser.add_argument("--jobs", type=int, default=1, help="networks trained at a time")
     parser.add_argument("--rate", type=float, help="its learning rate; else the task's own")
     given = parser.parse_args()
     given.results.mkdir(parents=True, exist_ok=True)
-    for name in given.data:
+    if not given.verify:
+        train_all([adjusted(TASKS[name], given) for name in given.data], given)
+    for name in given.data if not given.train_only else []:
         for seed in range(given.seeds):
-            if not given.verify:
-                train(adjusted(TASKS[name], given), seed, given.device, given.results)
-            if not given.train_only:
-                check(TASKS[name], seed, given.results)
+            check(TASKS[name], seed, given.results)
     if not given.train_only:
         result = table(given.results, given.data, range(given.seeds))
         show(result)

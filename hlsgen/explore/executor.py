@@ -67,7 +67,8 @@ class Local:
 
     def submit(self, job: Job, done: Done) -> None:
         with self._lock:
-            worker = self._idle.pop() or _worker(self._task)
+            kept = self._idle.pop()
+            worker, future = self._begun(job, kept)
             self._busy.add(worker)
 
         def back(future: Future[Outcome]) -> None:
@@ -77,7 +78,19 @@ class Local:
                 self._idle.append(None if isinstance(result, Lost) else worker)
             done(result)
 
-        worker.submit(_run, job).add_done_callback(back)
+        future.add_done_callback(back)
+
+    def _begun(
+        self, job: Job, kept: ProcessPoolExecutor | None
+    ) -> tuple[ProcessPoolExecutor, Future[Outcome]]:
+        """The job on a process that was kept; on a new one where there is none or it died idle."""
+        if kept is not None:
+            try:
+                return kept, kept.submit(_run, job)
+            except BrokenProcessPool:
+                kept.shutdown(wait=False)
+        worker = _worker(self._task)
+        return worker, worker.submit(_run, job)
 
     def check(self) -> None:
         pass  # a process that dies reports itself

@@ -139,6 +139,31 @@ def test_a_killed_process_costs_only_its_own_job(task: Task, tmp_path: Path) -> 
     )  # fmt: skip
 
 
+def test_a_process_killed_between_two_jobs_is_replaced(task: Task, tmp_path: Path) -> None:
+    first, second = candidates(2)
+    local = Local(task, 1)
+    try:
+        run = runner(tmp_path / "s", local)
+        killed = int(run.outcomes([first])[0].worker.split(":")[1])
+        os.kill(killed, signal.SIGKILL)
+        while alive(killed):
+            time.sleep(0.05)
+        after = run.outcomes([second])[0]
+    finally:
+        local.close()
+    assert not after.error
+    assert int(after.worker.split(":")[1]) != killed
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there whose end nobody has asked for yet."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.fixture
 def cluster() -> Any:
     distributed = pytest.importorskip("distributed")

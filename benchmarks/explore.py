@@ -130,14 +130,15 @@ def dask(count: int) -> None:
                 study = Study(Path(work) / f"{workers}.study", {})
                 runner = Runner(study, executor, Limits(), lambda *_: None)
                 runner.outcomes(drawn[count:])  # imports, first connections
-                started = time.perf_counter()
+                started, before = time.perf_counter(), runner.cpu_s
                 runner.outcomes(drawn[:count])
                 seconds = time.perf_counter() - started
                 rates.append(len({*drawn[:count]}) / seconds)
                 executor.close()
             load = os.getloadavg()[0]
             print(
-                f"{workers} workers: {rates[-1]:.3f} candidates/s, {seconds:.1f} s, load {load:.1f}"
+                f"{workers} workers: {rates[-1]:.3f} candidates/s, {seconds:.1f} s, of these "
+                f"{runner.cpu_s - before:.1f} s of the workers' processors, load {load:.1f}"
             )
     print(f"two are {rates[1] / rates[0]:.2f} times as fast as one")
 

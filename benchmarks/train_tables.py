@@ -29,6 +29,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ class Task:
     batch: int
     shift: int = 0  # pixels, at most, of what quantised networks learn from
     mirror: bool = False
+    labels: float = 0.5  # their share in what is learned; the rest are scores
 
     def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Training images and labels, test images and labels; float32 NCHW."""
@@ -174,10 +176,11 @@ def shifted(x: Tensor, most: int) -> Tensor:
     return F.pad(x, (most,) * 4)[images, 0, rows, columns][:, None]
 
 
-def half_and_half(output: Tensor, target: Tensor) -> Tensor:
+def loss_of(task: Task, output: Tensor, target: Tensor) -> Tensor:
     """The loss for targets of `Taught`."""
     scores, label = target[:, :-1], target[:, -1].long()
-    return (Distillation()(output, scores) + F.cross_entropy(output, label)) / 2
+    share = task.labels
+    return (1 - share) * Distillation()(output, scores) + share * F.cross_entropy(output, label)
 
 
 def train(task: Task, seed: int, kind: str, device: str, folder: Path) -> None:
@@ -198,7 +201,7 @@ def train(task: Task, seed: int, kind: str, device: str, folder: Path) -> None:
         network.load_state_dict(start["network"])
         made = quantise(network.eval(), x[:1024], configs()[kind])
         data = Taught(task, x, y, network)
-        losses = fit(made, data, replace(task.training, seed=seed), loss=half_and_half)
+        losses = fit(made, data, replace(task.training, seed=seed), loss=partial(loss_of, task))
     scores = predict(made, x_test)
     accuracy = float((scores.argmax(1) == y_test.cpu()).float().mean())
     state = {

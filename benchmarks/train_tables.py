@@ -123,8 +123,8 @@ class Task:
 TASKS = {
     t.name: t
     for t in (
-        Task("digits", DigitsCnn, Training(30, 2e-3), Training(15, 5e-4), 32),
-        Task("fashion", FashionCnn, Training(12, 2e-3), Training(30, 2e-3), 256, 2, mirror=True),
+        Task("digits", DigitsCnn, Training(30, 2e-3), Training(40, 1e-3), 32, shift=1),
+        Task("fashion", FashionCnn, Training(12, 2e-3), Training(30, 2e-3), 256, shift=2, mirror=True),
     )
 }
 

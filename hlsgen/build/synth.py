@@ -30,8 +30,8 @@ _XILINX = (
 )
 # Adders before all else, so that each stays one carry chain (build/techmaps.py). alumacc takes
 # products, too, which DSPs then do not get.
-_CHAINS = "techmap -map chains.v; alumacc; opt_clean; "
-_IN_LUTS = {"adders": _CHAINS, "dsp": " -nodsp"}
+CHAINS = "techmap -map chains.v; alumacc; opt_clean; "
+_IN_LUTS = {"adders": CHAINS, "dsp": " -nodsp"}
 _IN_DSPS = {"adders": "", "dsp": ""}
 _BATCH = (
     "hierarchy -check -top batch; setattr -mod -set keep_hierarchy 1 {tops}; proc; techmap -map "
@@ -139,7 +139,7 @@ def batch_luts(designs: Sequence[Rtl]) -> list[int]:
         files = {file: text for rtl in designs for file, text in rtl.files.items()}
         for file, text in {"batch.sv": _side_by_side(designs), **files, **TECHMAPS}.items():
             (work / file).write_text(text, encoding="utf-8")
-        flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs), adders=_CHAINS)
+        flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs), adders=CHAINS)
         read = f"read_verilog -sv batch.sv {' '.join(files)}; "
         yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
         path = work / "stat.json"

@@ -23,6 +23,7 @@ from hlsgen.cli.parameters import (
     Approximate,
     Arithmetic,
     BoardName,
+    ByLayer,
     Clock,
     Combinational,
     ComputeUnits,
@@ -266,6 +267,7 @@ def synth(
     clock_ns: Clock = 0.0,
     combinational: Combinational = False,
     max_latency: MaxLatency = None,
+    layers: ByLayer = False,
     arithmetic: Arithmetic = None,
     approximate: Approximate = 0,
     input_: Formats = None,
@@ -281,6 +283,11 @@ def synth(
     check_latency(max_latency)
     _, formats = split_inputs(input_)
     project = opened(model, formats, shape, static_scales, io, arithmetic, None, approximate)
+    if layers:
+        from hlsgen.report.synth_layers import counted_by_layer
+
+        counted_by_layer(project, liberty, print_json if json_ else None)
+        return 0
     clock = None if combinational else clock_ns
     result = synthesised(project, clock, liberty, max_latency)
     if model.is_dir():

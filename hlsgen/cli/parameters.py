@@ -167,6 +167,10 @@ MaxLatency = Annotated[
     int | None,
     _option("Clocks that the SystemVerilog may take; adder graphs are searched for it."),
 ]
+ByLayer = Annotated[
+    bool,
+    _option("Count a streaming design operator by operator, beside what was estimated.", flag=True),
+]
 Combinational = Annotated[bool, _option("No registers: LUTs alone.", flag=True)]
 WithRtl = Annotated[bool, _option("Add SystemVerilog of a parallel network.", flag=True)]
 Projects = Annotated[

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from hlsgen.schedule.process import Process
 
 if TYPE_CHECKING:
     from hlsgen.emit.hls import Design
 
 
 def served(design: Design) -> dict[str, str]:
-    """The operator that each process belongs to: a helper serves the one that reads its results.
+    """The operator that each process of the HLS C++ belongs to."""
+    return serving(design.plan.processes, {o.function: o.node.output for o in design.operators})
 
-    A fork serves the operator before it. "" for what only serves a port.
+
+def serving(processes: Sequence[Process], own: Mapping[str, str]) -> dict[str, str]:
+    """The operator that each process belongs to, where `own` has those of functions.
+
+    A helper serves the operator that reads its results, a fork the one before it. "" for what only
+    serves a port.
     """
-    processes = design.plan.processes
-    own = {o.function: o.node.output for o in design.operators}
     found = {p.name: own.get(p.function, "") for p in processes}
     reader = {name: p for p in processes for name in p.reads}
     writer = {name: p for p in processes for name in p.writes}

@@ -191,6 +191,7 @@ def test_no_space_leaves_nothing(
         (("build", MLP, "-o", "p", "--arithmetic", "magic"), "needed is tool, dsp, lut, shift-add"),
         (("synth", MLP, "--arithmetic", "quant1=lut"), "'quant1' has no constant weights"),
         (("synth", MLP, "--clock-ns", "-1"), "must be positive"),
+        (("synth", MLP, "--layers"), "build it with --io stream"),
         (("synth", MLP, "--max-latency", "0"), "must be 1 or more"),
         (("build", MLP, "-o", "p", "--max-latency", "0"), "must be 1 or more"),
         (("build", MLP, "-o", "p", "--io", "serial"), "serial"),

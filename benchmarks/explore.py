@@ -24,11 +24,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.hls import Io
 from hlsgen.explore.cluster import Cluster
@@ -120,7 +120,7 @@ def dask(count: int) -> None:
         drawn: list[Candidate] = []
         for _ in range(count + 8):
             w, a = (tuple(int(v) for v in rng.choice((3, 4, 5, 6), n)) for n in (3, 3))
-            drawn.append(replace(space.uniform(8, 8, space.scales[0]), weights=w, activations=a))
+            drawn.append(Candidate(tuple(map(WeightFormat, w)), a, space.scales * 3))
         for workers in (1, 2):
             with LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address=None

@@ -30,6 +30,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.errors import HlsgenError
 from hlsgen.quantise.convert import convert
 from hlsgen.quantise.scheme import Scheme
@@ -168,9 +169,8 @@ def row(name: str, tests: int, folder: Path) -> list[str]:
     data, test = (p.save(folder / f"{k}.npz") for k, p in (("data", calibrate), ("test", judge)))
     for bits in (8, 4):
         try:
-            made = convert(
-                model, data, test, None, folder / "ours.onnx", Scheme(weights=bits), lambda *_: None
-            )
+            scheme = Scheme(weights=WeightFormat(bits))
+            made = convert(model, data, test, None, folder / "ours.onnx", scheme, lambda *_: None)
         except HlsgenError as error:
             cells.append(f"refused: {error.message[:40]}")
             continue

@@ -289,6 +289,7 @@ def check(task: Task, seed: int, folder: Path) -> None:
 
 def ptq(task: Task, network: nn.Module, bits: int) -> float:
     """The accuracy of the exact integers of `hlsgen quantize` on the whole test part."""
+    from hlsgen.arith.weight_format import WeightFormat
     from hlsgen.quantise.convert import convert
     from hlsgen.quantise.scheme import Scheme
     from hlsgen.train import export_float
@@ -299,7 +300,7 @@ def ptq(task: Task, network: nn.Module, bits: int) -> float:
         export_float(network.eval(), torch.from_numpy(x[:2]), folder / "float.onnx")
         np.savez(folder / "data.npz", x=x[:256, None], labels=y[:256])
         np.savez(folder / "test.npz", x=x_test[:, None], labels=y_test)
-        scheme = Scheme(weights=bits, activations=bits)
+        scheme = Scheme(weights=WeightFormat(bits), activations=bits)
         found = convert(
             folder / "float.onnx", folder / "data.npz", folder / "test.npz", None,
             folder / "ptq.onnx", scheme, lambda *_: None,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlsgen.arith.signed_digit import csd_digits
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.errors import OptionError
 
 Array = NDArray[Any]
@@ -33,7 +34,7 @@ class KhotScale:
     codes: Array
 
 
-def khot_scale(weights: Array, bits: int, digits: int, ratio: Fraction) -> KhotScale:
+def khot_scale(weights: Array, codes: WeightFormat, digits: int, ratio: Fraction) -> KhotScale:
     """The scale of one output channel whose requantisation takes at most `digits` - 1 adders.
 
     Of all factors 2^a * (sum of `digits` signed powers of two, 8 places at most from first to last)
@@ -45,40 +46,38 @@ def khot_scale(weights: Array, bits: int, digits: int, ratio: Fraction) -> KhotS
     the scale, and the multiplier that hlsgen finds is the factor, if the output is rounded down or
     is half up and not negative; halves to even, or a scale that float32 rounds, may take it a digit
     more.
-    Shapes: weights (n,), codes (n,). Formats: codes within +-(2^(bits-1) - 1). Units: `ratio` is
-    s_x / s_y. Errors: OptionError for arguments without a meaning.
+    Shapes: weights (n,), what is made of them (n,). Formats: `codes`. Units: `ratio` is s_x / s_y.
+    Errors: OptionError for arguments without a meaning.
     Source: our own, measured against the best scale: at 4 bits and two digits it loses 0.07 dB.
     """
     w = np.asarray(weights, np.float64)
     if w.ndim != 1 or not w.size or not np.isfinite(w).all():
         raise OptionError(f"a K-hot scale needs a row of finite weights, got shape {w.shape}")
-    if not 2 <= bits <= 16 or digits < 1 or ratio <= 0:
+    if not 2 <= codes.bits <= 16 or digits < 1 or ratio <= 0:
         raise OptionError(
             "a K-hot scale needs 2 to 16 bits, 1 digit or more and a positive ratio, "
-            f"got {bits}, {digits} and {ratio}"
+            f"got {codes}, {digits} and {ratio}"
         )
-    most = (1 << (bits - 1)) - 1
-    best = best_scale(w, bits)
+    best = best_scale(w, codes)
     if best == 0:
         return KhotScale(1 / ratio, Fraction(1), np.zeros(w.shape, np.int64))
     factors = _near(best * float(ratio), digits)
     scales = np.array([float(f / ratio) for f in factors])
-    k = int(_errors(w, scales, most).argmin())
-    codes = np.round(w / float(scales[k])).astype(np.int64).clip(-most, most)
-    return KhotScale(factors[k] / ratio, factors[k], codes)
+    k = int(_errors(w, scales, codes).argmin())
+    made = codes.nearest(w / float(scales[k])).astype(np.int64)
+    return KhotScale(factors[k] / ratio, factors[k], made)
 
 
-def best_scale(weights: Array, bits: int) -> float:
+def best_scale(weights: Array, codes: WeightFormat) -> float:
     """The scale of the least squared error among 161 of 0.25 to 1.05 times the greatest."""
-    most = (1 << (bits - 1)) - 1
-    scales = _STEPS * float(np.abs(weights).max()) / most
-    return float(scales[_errors(weights, scales, most).argmin()]) if scales.all() else 0.0
+    scales = _STEPS * float(np.abs(weights).max()) / codes.most
+    return float(scales[_errors(weights, scales, codes).argmin()]) if scales.all() else 0.0
 
 
-def _errors(w: Array, scales: Array, most: int) -> Array:
+def _errors(w: Array, scales: Array, codes: WeightFormat) -> Array:
     """The squared error of a row under each scale."""
     s = scales[:, None]
-    found: Array = ((np.clip(np.round(w / s), -most, most) * s - w) ** 2).sum(axis=1)
+    found: Array = ((codes.nearest(w / s) * s - w) ** 2).sum(axis=1)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hlsgen.errors import OptionError, ToolMissing
 
 if TYPE_CHECKING:  # heavy modules are imported by the functions that need them
+    from hlsgen.arith.weight_format import WeightFormat
     from hlsgen.build.project import BuildOptions, Project
     from hlsgen.explore.options import Options
     from hlsgen.fold.goal import Goal
@@ -167,8 +168,8 @@ def explore_options(
     from hlsgen.quantise.scheme import Scales
 
     return Options(
-        board, Objective(objective), max_loss, min_sqnr, budget, _widths("--weights", weights),
-        _widths("--activations", activations),
+        board, Objective(objective), max_loss, min_sqnr, budget,
+        tuple(bits_of_weights(part) for part in listed(weights)), _widths(activations),
         tuple(_one_of("--scales", Scales, name) for name in listed(scales)),
         _one_of("--arithmetic", Arithmetic, arithmetic),
         tuple(_one_of("--driver", Driver, name) for name in listed(driver)),
@@ -177,9 +178,19 @@ def explore_options(
     )  # fmt: skip
 
 
-def _widths(option: str, text: str) -> tuple[int, ...]:
+def bits_of_weights(text: str) -> WeightFormat:
+    """The format of weights that one word of --weights names."""
+    from hlsgen.arith.weight_format import weight_format
+
+    try:
+        return weight_format(text)
+    except OptionError as error:
+        raise OptionError(f"--weights {text}: {error.message}") from error
+
+
+def _widths(text: str) -> tuple[int, ...]:
     if not all(part.isdigit() for part in listed(text)):
-        raise OptionError(f"{option} {text}: needed are numbers of bits, such as 3,4,6")
+        raise OptionError(f"--activations {text}: needed are numbers of bits, such as 3,4,6")
     return tuple(map(int, listed(text)))
 
 

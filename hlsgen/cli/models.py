@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hlsgen.cli.given import explore_options, precisions
+from hlsgen.cli.given import bits_of_weights, explore_options, precisions
 from hlsgen.cli.output import print_json, write_bytes
 from hlsgen.cli.parameters import (
     ActivationBits,
@@ -57,7 +57,7 @@ def quantize(
     output: QuantisedFile,
     test: TestData = None,
     labels: Labels = None,
-    weights: WeightBits = 8,
+    weights: WeightBits = "8",
     activations: ActivationBits = 8,
     layer: LayerBits = None,
     ranges: RangesBy = "mse",
@@ -75,8 +75,8 @@ def quantize(
     from hlsgen.quantise.scheme import Scales as ScaleKind
 
     scheme = Scheme(
-        weights, activations, Ranges(ranges), percentile, Rounding(rounding), ScaleKind(scales),
-        Equalise(equalise), bias_correction, calibrate, precisions(layer),
+        bits_of_weights(weights), activations, Ranges(ranges), percentile, Rounding(rounding),
+        ScaleKind(scales), Equalise(equalise), bias_correction, calibrate, precisions(layer),
     )  # fmt: skip
     with progress(show=not json_) as observe:
         result = convert(model, data, test, labels, output, scheme, observe)

@@ -215,13 +215,20 @@ Labels = Annotated[
     str | None,
     _option("The array of class numbers in the npz files; 'labels' where there is one."),
 ]
-WeightBits = Annotated[int, _option("Bits of a weight, 2 to 8; one scale an output channel.")]
+WeightBits = Annotated[
+    str,
+    _option(
+        "Bits of a weight, 2 to 8; one scale an output channel. With K behind, as in 6k2, codes "
+        "that are sums of at most K (1 to 3) signed powers of two."
+    ),
+]
 ActivationBits = Annotated[int, _option("Bits of an activation, 2 to 8 or 16; one scale a tensor.")]
 LayerBits = Annotated[
     list[str] | None,
     _option(
         "What one place has of its own, by its name in the table of errors: NAME=W4A6, bits of its "
-        "weights and of the values that it makes; po2, khot or free behind for its scales.",
+        "weights (W6K2 as --weights 6k2) and of the values that it makes; po2, khot or free behind "
+        "for its scales.",
         "--layer",
         flag=True,
     ),
@@ -280,7 +287,13 @@ Budget = Annotated[
         "--objective accuracy those of the board by default."
     ),
 ]
-WeightWidths = Annotated[str, _option("Bits that weights may have, separated by commas.")]
+WeightWidths = Annotated[
+    str,
+    _option(
+        "Bits that weights may have, separated by commas; 6k2 are those of 6 bits that are sums of "
+        "at most 2 signed powers of two."
+    ),
+]
 ActivationWidths = Annotated[str, _option("Bits that activations may have, separated by commas.")]
 ScaleKinds = Annotated[
     str, _option("Kinds of scales to try, separated by commas: free, po2, khot (as of quantize).")

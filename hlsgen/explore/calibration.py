@@ -1,4 +1,4 @@
-"""Every layer's codes and every activation's quantiser at each width, of the float network."""
+"""Every layer's codes and every activation's quantiser in each format, of the float network."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.explore.evaluate import Task
 from hlsgen.quantise.graph import FloatGraph, Step, float_model
 from hlsgen.quantise.layer import quantise_layer
@@ -23,13 +24,13 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Quantisers by width and value; codes by layer and width, made on float inputs.
+    """Quantisers by width and value; codes by layer and format, made on float inputs.
 
     `units` is the scale of each layer's input at the largest width, in which its bias is rounded.
     """
 
     activations: Mapping[int, Mapping[str, Activation]]
-    weights: tuple[Mapping[int, Weights], ...]
+    weights: tuple[Mapping[WeightFormat, Weights], ...]
     moments: tuple[Moments, ...]
     units: tuple[float, ...]
 
@@ -47,7 +48,7 @@ def calibrated(task: Task, kind: Scales, observe: Progress) -> Calibration:
     }
     roles = Roles(graph)
     largest = activations[space.activations[-1]]
-    weights: list[Mapping[int, Weights]] = []
+    weights: list[Mapping[WeightFormat, Weights]] = []
     found: list[Moments] = []
     units: list[float] = []
     for index, step in enumerate(graph.layers):
@@ -57,8 +58,8 @@ def calibrated(task: Task, kind: Scales, observe: Progress) -> Calibration:
         behind = 1.0 if after is None else largest[after].scale
         m = moments(step, graph.constants[step.inputs[1]].shape, _twice(task, step))
         made = {
-            bits: quantise_layer(graph, step, unit, behind, m, replace(base, weights=bits))
-            for bits in space.weights
+            w: quantise_layer(graph, step, unit, behind, m, replace(base, weights=w))
+            for w in space.weights
         }
         weights.append(made)
         found.append(m)

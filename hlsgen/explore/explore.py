@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.boards import Board, load_board
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.hls import Io
@@ -177,7 +178,7 @@ def _searched(
 
     goal: Goal | None = None
     runner = Runner(study, executor, Limits(options.candidates, seconds), progress)
-    first = task.space.uniform(UNIFORM, UNIFORM, options.scales[0])
+    first = task.space.uniform(WeightFormat(UNIFORM), UNIFORM, options.scales[0])
     try:
         (uniform,) = runner.outcomes([first])
     except Enough as error:
@@ -229,15 +230,19 @@ def _goal(task: Task, options: Options, uniform: Outcome, board: Board) -> Goal:
 
 
 def _check_budget(task: Task, runner: Runner, goal: Goal) -> None:
-    """Errors: OptionError where not even the fewest bits keep to the budget."""
+    """Errors: OptionError where not even the fewest bits keep to the budget.
+
+    LUTs rise with the bits of weights of so many digits; of which digits they are least is counted.
+    """
     if goal.budget == float("inf"):
         return
     space = task.space
-    least = [space.uniform(space.weights[0], space.activations[0], k) for k in space.scales]
-    found = min(runner.outcomes(least), key=lambda o: o.luts)
+    fewest = {w.digits: w for w in reversed(space.weights)}.values()
+    least = [space.uniform(w, space.activations[0], k) for k in space.scales for w in fewest]
+    found, best = min(zip(runner.outcomes(least), least, strict=True), key=lambda x: x[0].luts)
     if found.luts > goal.budget:
         raise OptionError(
-            f"no design keeps to {goal.budget:,.0f} LUTs: the least, W{space.weights[0]}"
+            f"no design keeps to {goal.budget:,.0f} LUTs: the least, W{best.weights[0]}"
             f"A{space.activations[0]} everywhere, takes {found.luts:,.0f} (estimated); raise "
             "--budget, take another board, or allow fewer bits"
         )

@@ -23,11 +23,11 @@ _SEED = 20
 def hutchinson(
     task: Task, found: Calibration, feeds: Mapping[str, Array], observe: Progress
 ) -> Numbers:
-    """tr(H)/n |W - Q(W)|^2 of each layer at each width: HAWQ-V2's sensitivity.
+    """tr(H)/n |W - Q(W)|^2 of each layer in each format: HAWQ-V2's sensitivity.
 
     The loss is the cross-entropy against the float network's own classes, for other outputs half
     their squared change's share of the signal; tr(H) is the mean of v'Hv over v of signs.
-    Shapes: layers x widths. Errors: ToolMissing without torch; Unsupported, located, for an
+    Shapes: layers x formats. Errors: ToolMissing without torch; Unsupported, located, for an
     operator that torch is not told of here. Source: Dong 2020 (HAWQ-V2, 1911.03852).
     """
     try:

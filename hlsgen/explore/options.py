@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.emit.arithmetic import FOLDED, SERIAL, Arithmetic
 from hlsgen.emit.hls import Io
 from hlsgen.errors import OptionError
@@ -35,7 +36,7 @@ class Options:
     max_loss: float = 0.5
     min_sqnr_db: float = 30.0
     budget: str = ""
-    weights: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
+    weights: tuple[WeightFormat, ...] = tuple(map(WeightFormat, (2, 3, 4, 5, 6, 8)))
     activations: tuple[int, ...] = (3, 4, 5, 6, 8)
     scales: tuple[Scales, ...] = (Scales.FREE,)
     arithmetic: Arithmetic = Arithmetic.AUTO

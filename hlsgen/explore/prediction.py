@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.explore.calibration import Calibration, Progress, calibrated
 from hlsgen.explore.choices import Choices, Numbers
 from hlsgen.explore.evaluate import Outcome, Probe, Task
@@ -25,8 +26,8 @@ _SAMPLES = 64  # that sensitivities are measured on
 class Prediction:
     """The additive problem of a space at one kind of scales.
 
-    Units are the layers, whose choices are bits of weights and of what they read, and then the
-    groups of activations; a layer is tied to the group that it reads.
+    Units are the layers, whose choices are the format of weights and the bits of what they read,
+    and then the groups of activations; a layer is tied to the group that it reads.
     """
 
     space: Space
@@ -59,7 +60,7 @@ class Prediction:
         return self.choices.total(self.picked(candidate), LUT)
 
 
-def _pairs(space: Space) -> list[tuple[int, int]]:
+def _pairs(space: Space) -> list[tuple[WeightFormat, int]]:
     return [(w, a) for w in space.weights for a in space.activations]
 
 
@@ -92,9 +93,9 @@ def _of_weights(how: Sensitivity) -> Callable[..., Numbers]:
 
 @dataclass(frozen=True, eq=False)
 class LayerCosts:
-    """LUTs of each layer by bits of weights and of what it reads, and of a bit that it makes.
+    """LUTs of each layer by its weights' format and bits of what it reads, and of a bit it makes.
 
-    Shapes: `layers` is layers x widths of weights x widths of activations.
+    Shapes: `layers` is layers x formats of weights x widths of activations.
     """
 
     layers: tuple[Numbers, ...]
@@ -104,13 +105,13 @@ class LayerCosts:
 def layer_costs(task: Task, found: Calibration, count: Count, observe: Progress) -> LayerCosts:
     """Counted at the smallest and the largest width of activations, straight lines between.
 
-    What a bit more of the output takes is counted once, at the middle width of weights.
+    What a bit more of the output takes is counted once, at the middle format of weights.
     """
     observe("LUTs of layers", 0.0)
     space = task.space
     low, high = space.activations[0], space.activations[-1]
     middle = space.weights[len(space.weights) // 2]
-    asked: dict[tuple[int, int, int, int], Probe] = {}
+    asked: dict[tuple[int, WeightFormat, int, int], Probe] = {}
     for layer in range(len(space.layers)):
         for w in space.weights:
             for a in {low, high}:

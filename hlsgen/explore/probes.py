@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.explore.calibration import Calibration
 from hlsgen.explore.evaluate import Probe, Task
 from hlsgen.quantise.graph import FloatGraph, Step
@@ -24,8 +25,10 @@ def layer_alone(graph: FloatGraph, layer: Step) -> FloatGraph:
     return replace(graph, inputs=inputs, outputs=(value,), steps=tuple(steps))
 
 
-def probe(task: Task, found: Calibration, index: int, weights: int, read: int, made: int) -> Probe:
-    """Layer `index` with so many bits of weights, of what it reads and of what it makes."""
+def probe(
+    task: Task, found: Calibration, index: int, weights: WeightFormat, read: int, made: int
+) -> Probe:
+    """Layer `index` with weights of this format, so many bits of what it reads and makes."""
     graph = task.graph
     layer = graph.layers[index]
     alone, roles = layer_alone(graph, layer), Roles(graph)

@@ -86,7 +86,7 @@ def of_activations(
 def measured(
     task: Task, found: Calibration, feeds: Mapping[str, Array], observe: Progress
 ) -> Numbers:
-    """Damage of each layer's weights at each width, all else float. Shapes: layers x widths."""
+    """Damage of each layer's weights in each format, all else float. Shapes: layers x formats."""
     wanted = _float_outputs(task, feeds)
     rows: list[tuple[float, ...]] = []
     for index, step in enumerate(task.graph.layers):
@@ -109,7 +109,7 @@ def gauss_newton(
     The sum is exact for the layer's own output. `gain` is what a unit of it does to the network's:
     the mean over random small changes of the weights, so that gain times E[x x'] is the
     Gauss-Newton matrix with its part behind the layer taken as a multiple of the identity; for
-    scores that is the Fisher matrix. Shapes: layers x widths.
+    scores that is the Fisher matrix. Shapes: layers x formats.
     Source: LeCun 1990, Nagel 2020 (2004.10568); the scalar gain is ours.
     """
     wanted = _float_outputs(task, feeds)

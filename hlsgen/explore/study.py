@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hlsgen.arith.weight_format import weight_format
 from hlsgen.errors import OptionError
 from hlsgen.explore.evaluate import Job, Outcome, Probe
 from hlsgen.explore.space import Candidate
@@ -86,7 +87,7 @@ class Study:
 
         Errors: OptionError where the disk is full or gone.
         """
-        spelled = {} if isinstance(job, Probe) else asdict(job)
+        spelled = {} if isinstance(job, Probe) else job.to_json()
         row = (job.key, json.dumps(spelled), json.dumps(asdict(outcome)), time.time())
         statement = "insert into outcomes (key, job, outcome, at) values (?, ?, ?, ?)"
         try:
@@ -107,4 +108,5 @@ class Study:
 
 def _candidate(fields: Mapping[str, Any]) -> Candidate:
     kinds = tuple(Scales(kind) for kind in fields["scales"])
-    return Candidate(tuple(fields["weights"]), tuple(fields["activations"]), kinds)
+    weights = tuple(weight_format(str(own)) for own in fields["weights"])
+    return Candidate(weights, tuple(fields["activations"]), kinds)

@@ -37,7 +37,7 @@ class Quantised:
         return {
             "format": 1,
             "output": str(self.output),
-            "scheme": asdict(self.scheme),
+            "scheme": self.scheme.to_json(),
             "layers": self.layers,
             "calibrated": self.calibrated,
             "judgement": asdict(self.judgement),

@@ -106,7 +106,7 @@ def _container(found: Activation) -> tuple[str, int]:
 
 def _weights(writer: _Writer, step: Step, w: Weights) -> Iterator[str]:
     """Weights and bias of a layer, dequantised."""
-    bits = writer.made.scheme.at(step.loc.name).weights
+    bits = writer.made.scheme.at(step.loc.name).weights.bits
     name, bias = step.inputs[1], step.inputs[2]
     kind = TensorProto.INT4 if bits <= 4 else TensorProto.INT8
     codes = f"{name}__codes"

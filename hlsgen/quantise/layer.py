@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.quantise.graph import FloatGraph, Step, weight_rows, weights_of_rows
 from hlsgen.quantise.moments import Moments
 from hlsgen.quantise.rounding import rounded, target
@@ -39,7 +40,7 @@ def quantise_layer(
         moved = np.einsum("grk,gk->gr", groups, found.mean)
         now = np.einsum("grk,gk->gr", codes, found.mean_quantised).ravel() * scales
         bias = b + moved.ravel() - now
-    scales, codes = _held(bias, scales, codes, unit)
+    scales, codes = _held(bias, scales, codes, unit, scheme.weights)
     return Weights(
         weights_of_rows(step, codes, w.shape).astype(np.int64),
         scales,
@@ -57,11 +58,13 @@ def _group(
     if scheme.scales is Scales.KHOT:
         scales = khot_scales(rows, scheme.weights, Fraction(ratio))
     else:
-        scales = weight_scales(rows, scheme.most, np.diag(square), scheme.scales)
-    return rounded(rows, scales, scheme.most, square, scheme.rounding), scales
+        scales = weight_scales(rows, scheme.weights, np.diag(square), scheme.scales)
+    return rounded(rows, scales, scheme.weights, square, scheme.rounding), scales
 
 
-def _held(bias: Array, scales: Array, codes: Array, unit: float) -> tuple[Array, Array]:
+def _held(
+    bias: Array, scales: Array, codes: Array, unit: float, weights: WeightFormat
+) -> tuple[Array, Array]:
     """Scales, doubled until the bias fits int32; weights too small to tell beside it vanish."""
     need = np.abs(bias) / (unit * _BIAS)
     small = need > scales
@@ -69,4 +72,4 @@ def _held(bias: Array, scales: Array, codes: Array, unit: float) -> tuple[Array,
         return scales, codes
     wide = np.where(small, scales * 2.0 ** np.ceil(np.log2(np.maximum(need / scales, 1))), scales)
     ratio = (scales / wide).reshape(codes.shape[0], codes.shape[1], 1)
-    return wide, np.round(codes * ratio)
+    return wide, weights.nearest(codes * ratio)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hlsgen.arith.encodings.khot import MOST_DIGITS
+from hlsgen.arith.weight_format import WeightFormat, weight_format
 from hlsgen.errors import OptionError
 
 Array = NDArray[Any]
@@ -57,7 +59,7 @@ class Precision:
     The activation is the one that the place makes. `str` spells it as --layer does: W4A6po2.
     """
 
-    weights: int | None = None
+    weights: WeightFormat | None = None
     activations: int | None = None
     scales: Scales | None = None
 
@@ -68,16 +70,17 @@ class Precision:
 
 
 def parse_precision(text: str) -> Precision:
-    """Errors: OptionError for anything but W4, A6, a kind of scale, or these in a row."""
+    """Errors: OptionError for anything but W4 or W6K2, A6, a kind of scale, or these in a row."""
     kinds = "|".join(Scales)
-    found = re.fullmatch(rf"(?:W(\d+))?(?:A(\d+))?({kinds})?", text, re.IGNORECASE)
+    found = re.fullmatch(rf"(?:W(\d+(?:K\d+)?))?(?:A(\d+))?({kinds})?", text, re.IGNORECASE)
     if not text or found is None:
         raise OptionError(
-            f"--layer ...={text}: needed is W4A6, one of the two, or either with {kinds} behind it"
+            f"--layer ...={text}: needed is W4A6 or W6K2A6, one of its two parts, or either with "
+            f"{kinds} behind it"
         )
     w, a, kind = found.groups()
     return Precision(
-        None if w is None else int(w),
+        None if w is None else weight_format(w),
         None if a is None else int(a),
         None if kind is None else Scales(kind.lower()),
     )
@@ -91,7 +94,7 @@ class Scheme:
     Errors: OptionError for bits out of range.
     """
 
-    weights: int = 8
+    weights: WeightFormat = WeightFormat(8)  # noqa: RUF009
     activations: int = 8
     ranges: Ranges = Ranges.MSE
     percentile: float = 99.99
@@ -103,8 +106,13 @@ class Scheme:
     layers: tuple[tuple[str, Precision], ...] = ()
 
     def __post_init__(self) -> None:
-        if not 2 <= self.weights <= 8:
+        if not 2 <= self.weights.bits <= 8:
             raise OptionError(f"--weights must be 2 to 8 bits, got {self.weights}")
+        if self.weights.digits is not None and not 1 <= self.weights.digits <= MOST_DIGITS:
+            raise OptionError(
+                f"--weights must be sums of 1 to {MOST_DIGITS} signed powers of two, "
+                f"got {self.weights}"
+            )
         if self.activations not in (*range(2, 9), 16):
             raise OptionError(f"--activations must be 2 to 8 or 16 bits, got {self.activations}")
         if not 50 < self.percentile <= 100:
@@ -130,10 +138,13 @@ class Scheme:
             layers=(),
         )
 
-    @property
-    def most(self) -> int:
-        """The largest code of a weight; the smallest is its negative."""
-        return (1 << (self.weights - 1)) - 1
+    def to_json(self) -> dict[str, Any]:
+        """Its fields; weights are bits, or "6K2"."""
+        layers = [
+            (name, {**asdict(own), "weights": own.weights and own.weights.spelled})
+            for name, own in self.layers
+        ]
+        return {**asdict(self), "weights": self.weights.spelled, "layers": layers}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,13 @@ class Row:
 
     `alone_db` and `output_db` are of the network with this place quantised alone, at the place and
     at the network's first output; `together_db` is at the place with the whole network quantised.
+    Bits are 0 where there are none; those of K-hot weights say it, 6K2.
     Units: signal over error in dB.
     """
 
     name: str
     op: str
-    weight_bits: int
+    weight_bits: int | str
     activation_bits: int
     alone_db: float
     together_db: float
@@ -59,7 +60,7 @@ def where(
             Row(
                 place.name,
                 step.op if step else "input",
-                own.weights if place.layer else 0,
+                own.weights.spelled if place.layer else 0,
                 own.activations if value in made.activations else 0,
                 sqnr_db(exact[value], alone[value]),
                 sqnr_db(exact[value], whole[value]),

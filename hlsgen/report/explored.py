@@ -73,7 +73,7 @@ def explored_json(result: Explored, files: dict[str, Path]) -> dict[str, Any]:
         "luts_settled": result.luts,
         "arithmetic": {k or "all": str(v) for k, v in result.arithmetic.items()},
         "candidates": [
-            {"key": c.key, **asdict(c), **_finite({"loss": goal.shortfall(o), **asdict(o)})}
+            {"key": c.key, **c.to_json(), **_finite({"loss": goal.shortfall(o), **asdict(o)})}
             for c, o in result.candidates.items()
         ],
         "evaluated_now": result.fresh,

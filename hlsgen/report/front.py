@@ -8,9 +8,11 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.data import templates_dir
 from hlsgen.explore.evaluate import Outcome
 from hlsgen.explore.explore import Explored
+from hlsgen.explore.options import UNIFORM
 from hlsgen.explore.pareto import undominated
 from hlsgen.explore.space import Candidate
 from hlsgen.report.page import environment
@@ -72,7 +74,7 @@ def drawing(result: Explored) -> Drawing:
 
     def dot(candidate: Candidate, o: Outcome) -> Dot:
         kind = "front" if candidate in best else "other"
-        if candidate == result.space.uniform(8, 8, candidate.scales[0]):
+        if candidate == result.space.uniform(WeightFormat(UNIFORM), UNIFORM, candidate.scales[0]):
             kind = "uniform"
         if candidate == result.chosen:
             kind = "chosen"
@@ -166,7 +168,7 @@ def _loss(result: Explored, o: Outcome) -> str:
 
 
 def _places(result: Explored, candidate: Candidate) -> tuple[tuple[str, str, str, str], ...]:
-    """Name, bits of weights, bits of what it makes, kind of its scales."""
+    """Name, format of weights, bits of what it makes, kind of its scales."""
     space = result.space
     weights = dict(zip(space.layers, candidate.weights, strict=True))
     kinds = dict(zip(space.layers, candidate.scales, strict=True))

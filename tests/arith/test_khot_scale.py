@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from hlsgen.arith.khot_scale import best_scale, khot_scale
 from hlsgen.arith.realise import affine
 from hlsgen.arith.signed_digit import csd_weight
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.errors import OptionError
 from hlsgen.frontends import read_model
 from hlsgen.ops.hw.staircase import Staircase
@@ -42,10 +43,12 @@ def test_losses_on_gaussian_rows(bits: int, losses: tuple[float, ...]) -> None:
     most = (1 << (bits - 1)) - 1
     best = 0.0
     for row in ROWS:
-        scale = best_scale(row, bits)
+        scale = best_scale(row, WeightFormat(bits))
         best += error(row, scale * np.clip(np.round(row / scale), -most, most))
     for digits, loss in enumerate(losses, 1):
-        found = [khot_scale(r, bits, digits, p) for r, p in zip(ROWS, PHASES, strict=True)]
+        found = [
+            khot_scale(r, WeightFormat(bits), digits, p) for r, p in zip(ROWS, PHASES, strict=True)
+        ]
         own = sum(error(r, float(f.scale) * f.codes) for r, f in zip(ROWS, found, strict=True))
         got = 10 * math.log10(own / best)
         assert got == pytest.approx(loss, rel=0.2, abs=0.02)
@@ -56,7 +59,7 @@ def test_losses_on_gaussian_rows(bits: int, losses: tuple[float, ...]) -> None:
 def test_the_factor_is_exact(digits: int) -> None:
     """A dyadic number of so many signed digits, 8 places apart at most."""
     for row, ratio in zip(ROWS[:20], PHASES, strict=False):
-        found = khot_scale(row, 4, digits, ratio)
+        found = khot_scale(row, WeightFormat(4), digits, ratio)
         assert found.scale * ratio == found.factor
         size = found.factor.numerator
         assert csd_weight(size) <= digits
@@ -66,7 +69,7 @@ def test_the_factor_is_exact(digits: int) -> None:
 
 
 def test_a_row_of_zeros_has_some_scale() -> None:
-    found = khot_scale(np.zeros(5), 4, 2, Fraction(3, 8))
+    found = khot_scale(np.zeros(5), WeightFormat(4), 2, Fraction(3, 8))
     assert (found.scale, found.factor, found.codes.tolist()) == (Fraction(8, 3), 1, [0] * 5)
 
 
@@ -77,7 +80,7 @@ def test_a_row_of_zeros_has_some_scale() -> None:
 )  # fmt: skip
 def test_what_has_no_meaning(weights: list[float], bits: int, digits: int, ratio: int) -> None:
     with pytest.raises(OptionError, match="a K-hot scale needs"):
-        khot_scale(np.array(weights), bits, digits, Fraction(ratio))
+        khot_scale(np.array(weights), WeightFormat(bits), digits, Fraction(ratio))
 
 
 # -- a layer quantised with it
@@ -135,7 +138,7 @@ def digits_taken(model: onnx.ModelProto, folder: Path) -> list[int]:
 def snapped(digits: int, x_scale: float) -> tuple[np.ndarray, np.ndarray, bool]:
     """Codes and scales of six channels, and whether float32 holds these."""
     ratio = Fraction(np.float32(x_scale).item()) / Fraction(1, 4)
-    found = [khot_scale(row, 4, digits, ratio) for row in ROWS[:6, :64]]
+    found = [khot_scale(row, WeightFormat(4), digits, ratio) for row in ROWS[:6, :64]]
     scales = np.array([float(f.scale) for f in found]).astype(np.float32)
     exact = [Fraction(float(s)) for s in scales] == [f.scale for f in found]
     return np.stack([f.codes for f in found], axis=1), scales, exact
@@ -161,6 +164,6 @@ def test_ties_to_even_and_rounded_scales_take_a_digit_more(
 
 def test_the_best_scales_take_more(tmp_path: Path) -> None:
     rows = ROWS[:6, :64]
-    scales = np.array([best_scale(row, 4) for row in rows])
+    scales = np.array([best_scale(row, WeightFormat(4)) for row in rows])
     codes = np.clip(np.round(rows.T / scales), -7, 7)
     assert max(digits_taken(layer(codes, scales, 2.0**-6, "FLOOR"), tmp_path)) > 3

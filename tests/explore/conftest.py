@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import small_net
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.explore.evaluate import Task
 from hlsgen.explore.explore import Files, task_of
@@ -23,7 +24,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def task(files: dict[str, Path]) -> Task:
     options = Options(
-        weights=(2, 3, 4, 8), activations=(3, 4, 8), scales=(Scales.FREE, Scales.PO2, Scales.KHOT),
+        weights=tuple(map(WeightFormat, (2, 3, 4, 8))), activations=(3, 4, 8),
+        scales=(Scales.FREE, Scales.PO2, Scales.KHOT),
     )  # fmt: skip
     hardware = Unrolled({"": Arithmetic.TOOL})
     paths = Files(files["net.onnx"], files["data.npz"], files["test.npz"], None, Path("o.onnx"))

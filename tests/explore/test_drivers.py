@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.explore.choices import Choices
 from hlsgen.explore.drivers import DRIVERS, Driver
 from hlsgen.explore.drivers.driver import Search
@@ -19,25 +21,30 @@ from hlsgen.explore.space import Candidate, Space
 from hlsgen.quantise.scheme import Scales
 
 WIDTHS = (2, 4, 8)
+PLAIN = tuple(map(WeightFormat, WIDTHS))
 # Two layers read the first group, one the second.
 SPACE = Space(
-    ("a", "b", "c"), (("x",), ("a", "b")), (0, 0, 1), (1, 1, None), WIDTHS, WIDTHS, (Scales.FREE,)
+    ("a", "b", "c"), (("x",), ("a", "b")), (0, 0, 1), (1, 1, None), PLAIN, WIDTHS, (Scales.FREE,)
 )
 
 
-def predicted(seed: int) -> Prediction:
-    """Damage falls and LUTs rise with every bit, at random rates."""
+def predicted(seed: int, space: Space = SPACE) -> Prediction:
+    """Damage falls and LUTs rise with every bit, at random rates; a K-hot weight takes 2.6 bits."""
     rng = np.random.default_rng(seed)
-    pairs = list(product(WIDTHS, WIDTHS))
+    pairs = list(product(space.weights, WIDTHS))
     rates = rng.uniform(0.3, 3, 5)
-    layers = [tuple(float(4 * r * 2.0**-w) for w, _ in pairs) for r in rates[:3]]
+    layers = [tuple(float(4 * r / w.count) for w, _ in pairs) for r in rates[:3]]
     groups = [tuple(float(4 * r * 2.0**-a) for a in WIDTHS) for r in rates[3:]]
     sizes = rng.uniform(50, 500, 3)
-    luts = [tuple(float(s * w * (1 + 0.2 * a)) for w, a in pairs) for s in sizes]
+    luts = [tuple(float(s * taken(w) * (1 + 0.2 * a)) for w, a in pairs) for s in sizes]
     costs = (*luts, *[tuple(3.0 * a for a in WIDTHS)] * 2)
     tags = (*[tuple(a for _, a in pairs)] * 3, WIDTHS, WIDTHS)
     choices = Choices((*layers, *groups), {LUT: costs}, (0, 0, 1, 0, 1), tags)
-    return Prediction(SPACE, Scales.FREE, choices)
+    return Prediction(space, Scales.FREE, choices)
+
+
+def taken(weights: WeightFormat) -> float:
+    return weights.bits if weights.digits is None else 2.6
 
 
 def true(prediction: Prediction, c: Candidate) -> Outcome:
@@ -46,14 +53,14 @@ def true(prediction: Prediction, c: Candidate) -> Outcome:
     return Outcome(None, 1 - wrong, -wrong, prediction.luts(c), 0.0, "")
 
 
-def every() -> list[Candidate]:
-    bits = product(WIDTHS, repeat=5)
-    return [Candidate(b[:3], b[3:], (Scales.FREE,) * 3) for b in bits]
+def every(space: Space = SPACE) -> list[Candidate]:
+    weights, groups = product(space.weights, repeat=3), list(product(WIDTHS, repeat=2))
+    return [Candidate(w, a, (Scales.FREE,) * 3) for w in weights for a in groups]
 
 
 def run(prediction: Prediction, goal: Goal, names: Sequence[Driver], trials: int = 48) -> Search:
     known: dict[Candidate, Outcome] = {}
-    search = Search(SPACE, {Scales.FREE: prediction}, goal, known, 1, trials)
+    search = Search(prediction.space, {Scales.FREE: prediction}, goal, known, 1, trials)
     for name in names:
         drive = DRIVERS[name](search)
         asked = next(drive, None)
@@ -67,7 +74,8 @@ def run(prediction: Prediction, goal: Goal, names: Sequence[Driver], trials: int
 
 
 def least_luts(prediction: Prediction, goal: Goal) -> float:
-    return min(o.luts for o in (true(prediction, c) for c in every()) if goal.accepts(o))
+    outcomes = (true(prediction, c) for c in every(prediction.space))
+    return min(o.luts for o in outcomes if goal.accepts(o))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -89,11 +97,32 @@ def test_what_a_driver_finds_is_near_the_optimum(name: Driver, seed: int) -> Non
     assert refined.known[after].luts <= search.known[best].luts
 
 
+@pytest.mark.parametrize("name", list(Driver))
+def test_every_driver_passes_by_a_format_that_is_dearer_and_worse(name: Driver) -> None:
+    """8K2 has more codes than 4 and takes fewer LUTs: 4 is never worth its place."""
+    if name is Driver.EVOLUTION:
+        pytest.importorskip("optuna")
+    k2 = WeightFormat(8, 2)
+    rich = replace(SPACE, weights=(PLAIN[0], PLAIN[1], k2, PLAIN[2]))
+    goal = Goal(Objective.LUTS, 1.0, 8.0, 0.0, float("inf"))
+    names = [Driver.BISECTION, name] if name in (Driver.REFINE, Driver.EVOLUTION) else [name]
+    found, plain = (run(predicted(0, s), goal, names) for s in (rich, SPACE))
+    best, other = found.best(), plain.best()
+    assert best is not None
+    assert other is not None
+    assert found.known[best].luts < plain.known[other].luts
+    assert k2 in best.weights
+    assert all(map(rich.holds, found.known))
+    least = least_luts(predicted(0, rich), goal)
+    assert least <= found.known[best].luts <= 1.6 * least
+
+
 @pytest.mark.parametrize("name", [Driver.ILP, Driver.PARETO, Driver.GREEDY, Driver.BISECTION])
 def test_the_best_within_a_budget(name: Driver) -> None:
     prediction = predicted(7)
     lowest, highest = (
-        prediction.luts(SPACE.uniform(w, w, Scales.FREE)) for w in (WIDTHS[0], WIDTHS[-1])
+        prediction.luts(SPACE.uniform(WeightFormat(w), w, Scales.FREE))
+        for w in (WIDTHS[0], WIDTHS[-1])
     )
     goal = Goal(Objective.ACCURACY, 1.0, 0.0, 0.0, (lowest + highest) / 3)
     search = run(prediction, goal, [name])

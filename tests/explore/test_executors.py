@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.errors import HlsgenError, OptionError
 from hlsgen.explore.cluster import Cluster
 from hlsgen.explore.evaluate import Job, Outcome, Probe, Task, run_job
@@ -27,7 +28,7 @@ FREE = Scales.FREE
 def candidates(count: int) -> list[Candidate]:
     """The first of the small network's, cheap ones."""
     found = [
-        Candidate((w, v), (a, b), (FREE, FREE))
+        Candidate((WeightFormat(w), WeightFormat(v)), (a, b), (FREE, FREE))
         for w in (2, 3, 4, 8) for v in (2, 3, 4, 8) for a in (3, 4, 8) for b in (3, 4, 8)
     ]  # fmt: skip
     return found[:count]

@@ -16,12 +16,18 @@ import numpy as np
 import onnx
 import pytest
 from command_line import refused, run
+from onnx.numpy_helper import to_array
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.boards import load_board
 from hlsgen.emit.arithmetic import Arithmetic
+from hlsgen.explore.evaluate import Outcome
 from hlsgen.explore.hardware import parallel_luts
+from hlsgen.explore.space import Candidate
+from hlsgen.explore.study import Study
 from hlsgen.frontends import read_model
 from hlsgen.passes.lower import lower
+from hlsgen.quantise.scheme import Scales, Scheme
 
 FOUND = ("--arithmetic", "shift-add", "--max-loss", 1.5)
 SPACE = {"--weights": "2,4,8", "--activations": "4,8", "--calibrate": 32}
@@ -152,6 +158,49 @@ def test_a_study_goes_on_where_it_stopped(
     assert third["evaluated_now"] == len(third["candidates"]) - len(known)
 
 
+def test_khot_weights_are_formats_of_their_own(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o.onnx"
+    space = ("--weights", "2,4,4k2,8k2,8", "--activations", "8")
+    options = (*space, "--driver", "pareto", "--arithmetic", "tool", "--max-loss", 1.5, "--jobs", 1)
+    assert run(*command(files, out, *options)) == 0
+    said = json.loads(capsys.readouterr().out)
+    found = {own for c in said["candidates"] for own in c["weights"]}
+    assert found == {2, 4, 8, "8K2"}  # 4K2 has the codes of 4
+    assert re.fullmatch(r"W[248K]+\.[248K]+A8\.8 free", said["chosen"]["key"])
+    chosen = next(c for c in said["candidates"] if c["key"] == said["chosen"]["key"])
+    numbers = {t.name: to_array(t) for t in onnx.load(out).graph.initializer}
+    codes = [v for name, v in numbers.items() if v.ndim == 2 and name.endswith("__codes")]
+    for own, held in zip(chosen["weights"], codes, strict=True):
+        digits = max(bin(3 * abs(int(c)) ^ abs(int(c))).count("1") for c in held.ravel())
+        assert digits <= (2 if own == "8K2" else 4)
+        assert np.abs(held.astype(int)).max() < 2 ** (int(str(own)[0]) - 1)
+    assert run(*command(files, tmp_path / "again.onnx", "--study", said["study"], *options)) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["evaluated_now"] == 0
+    assert again["chosen"] == said["chosen"]
+
+
+def test_studies_of_plain_bits_are_written_as_ever(tmp_path: Path) -> None:
+    study, free = Study(tmp_path / "a.study", {}), (Scales.FREE, Scales.FREE)
+    outcome = Outcome(0.9, 0.9, 20.0, 100.0, 1.0, "w")
+    plain = Candidate((WeightFormat(4), WeightFormat(3)), (8, 4), free)
+    mixed = Candidate((WeightFormat(6, 2), WeightFormat(3)), (8, 4), free)
+    for candidate in (plain, mixed):
+        study.record(candidate, outcome)
+    assert study.candidates() == {plain: outcome, mixed: outcome}
+    study.close()
+    with sqlite3.connect(tmp_path / "a.study") as held:
+        keys, jobs = zip(
+            *held.execute("select key, job from outcomes order by number"), strict=True
+        )
+    assert keys == ("W4.3A8.4 free", "W6K2.3A8.4 free")
+    assert json.loads(jobs[0]) == {"weights": [4, 3], "activations": [8, 4], "scales": [*free]}
+    assert json.loads(jobs[1])["weights"] == ["6K2", 3]
+    assert repr(Scheme()).startswith("Scheme(weights=8, activations=8, ")  # part of the identity
+
+
 def rows(study: Path, copy: Path) -> list[tuple[str, str, float]]:
     """What a study holds while another process has it, or after that was killed.
 
@@ -226,7 +275,7 @@ def test_a_limit_of_candidates_stops_it(
     [
         (("--executor", "slurm"), "--executor slurm: needed is local or dask://HOST:PORT"),
         (("--driver", "luck"), "--driver luck: needed is one of ilp, pareto"),
-        (("--weights", "2,x"), "--weights 2,x: needed are numbers of bits"),
+        (("--weights", "2,x"), "--weights x: needed are numbers of bits"),
         (("--weights", "2,9"), "--weights must be 2 to 8 bits, got 9"),
         (("--weights", ""), "nothing to choose from"),
         (("--scales", "odd"), "--scales odd: needed is one of free, po2, khot"),

@@ -11,6 +11,7 @@ import pytest
 from scipy.special import rel_entr
 from scipy.special import softmax as soft
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.errors import Loc, ToolMissing
 from hlsgen.explore.calibration import calibrated
@@ -29,6 +30,8 @@ from hlsgen.quantise.scheme import Precision, Scales, Scheme
 sys.path.insert(0, str(Path(__file__).parents[1] / "quantise"))
 import float_nets
 
+W3, W5, W8 = map(WeightFormat, (3, 5, 8))
+
 
 def silent(stage: str, share: float) -> None:
     pass
@@ -42,7 +45,7 @@ def residual(tmp_path_factory: pytest.TempPathFactory) -> Task:
     file = open_float(model)
     samples = load_samples(folder / "data.npz", file.inputs, None)
     graph = fold_affine(prepare(file, samples.feeds))
-    space = space_of(graph, (3, 5, 8), (4, 8), (Scales.FREE,))
+    space = space_of(graph, (W3, W5, W8), (4, 8), (Scales.FREE,))
     wanted = float_outputs(graph, samples)
     return Task(
         graph, samples.feeds, samples, wanted, space, Scheme(), Unrolled({"": Arithmetic.TOOL})
@@ -55,13 +58,13 @@ def test_operands_of_an_adder_have_one_format(residual: Task) -> None:
     assert space.groups == (("x",), ("conv1", "conv3"), ("conv2",), ("relu3",), ("pool2",))
     assert space.reads == (0, 1, 2, 4)
     assert space.makes == (1, 2, 1, None)
-    candidate = Candidate((3, 5, 8, 3), (8, 4, 8, 4, 8), (Scales.FREE,) * 4)
+    candidate = Candidate((W3, W5, W8, W3), (8, 4, 8, 4, 8), (Scales.FREE,) * 4)
     free = Scales.FREE
     assert dict(space.scheme(candidate, Scheme()).layers) == {
-        "x": Precision(None, 8, free), "conv1": Precision(3, 4, free),
-        "conv2": Precision(5, 8, free), "conv3": Precision(8, 4, free),
+        "x": Precision(None, 8, free), "conv1": Precision(W3, 4, free),
+        "conv2": Precision(W5, 8, free), "conv3": Precision(W8, 4, free),
         "relu3": Precision(None, 4, free), "pool2": Precision(None, 8, free),
-        "fc": Precision(3, None, free),
+        "fc": Precision(W3, None, free),
     }  # fmt: skip
 
 
@@ -71,7 +74,7 @@ def test_predicted_luts_are_near_those_of_whole_designs(residual: Task) -> None:
     rng = np.random.default_rng(4)
     for _ in range(3):
         w, a = (tuple(int(v) for v in rng.choice(s, n)) for s, n in (((3, 5, 8), 4), ((4, 8), 5)))
-        candidate = Candidate(w, a, (Scales.FREE,) * 4)
+        candidate = Candidate(tuple(map(WeightFormat, w)), a, (Scales.FREE,) * 4)
         assert found.candidate(found.picked(candidate)) == candidate
         outcome = run_job(residual, candidate)
         assert not outcome.error
@@ -126,7 +129,7 @@ def test_without_torch_its_sensitivity_says_so(task: Task, monkeypatch: pytest.M
 
 
 def test_arithmetics_are_settled_by_onnx_node_and_never_dearer(task: Task) -> None:
-    model = candidate_model(task, task.space.uniform(2, 3, Scales.PO2))
+    model = candidate_model(task, task.space.uniform(WeightFormat(2), 3, Scales.PO2))
     network = lowered(model)
     luts, chosen = settle(network)
     alone = parallel_luts(network, {"": Arithmetic.SHIFT_ADD})
@@ -137,7 +140,7 @@ def test_arithmetics_are_settled_by_onnx_node_and_never_dearer(task: Task) -> No
 
 
 def test_kinds_of_scales_are_mixed_in_one_candidate(task: Task) -> None:
-    mixed = Candidate((4, 4), (8, 4), (Scales.KHOT, Scales.PO2))
+    mixed = Candidate((WeightFormat(4),) * 2, (8, 4), (Scales.KHOT, Scales.PO2))
     free = replace(mixed, scales=(Scales.FREE, Scales.FREE))
     for candidate in (mixed, free):
         outcome = run_job(task, candidate)

@@ -13,6 +13,7 @@ import pytest
 from command_line import run
 from onnx.numpy_helper import to_array
 
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.errors import OptionError
 from hlsgen.quantise.scheme import Precision, Scales, Scheme, parse_precision
 
@@ -55,6 +56,75 @@ def test_each_place_has_the_bits_that_it_was_given(
     assert numbers["x__high"] == 63
     assert run("verify", out, "--samples", 4, "--json", "-") == 0
     assert json.loads(capsys.readouterr().out)["engines"]["python"]["wrong"] == 0
+
+
+def naf_weight(code: int) -> int:
+    """Signed digits of the non-adjacent form, taken one after the other."""
+    count, rest = 0, abs(code)
+    while rest:
+        if rest % 2:
+            count, rest = count + 1, rest - (2 - rest % 4)
+        rest //= 2
+    return count
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "adaround", "gptq"])
+def test_khot_weights_are_written_and_build_to_the_same_integers(
+    capsys: pytest.CaptureFixture[str], files: tuple[Path, Path], tmp_path: Path, rounding: str
+) -> None:
+    out = tmp_path / "q.onnx"
+    options = ("--weights", "8k2", "--layer", "conv1=W6K1A7", "--layer", "fc=W8")
+    said = quantized(capsys, files, out, "--rounding", rounding, *options)
+    assert said["scheme"]["weights"] == "8K2"
+    assert said["scheme"]["layers"][0] == [
+        "conv1",
+        {"weights": "6K1", "activations": 7, "scales": None},
+    ]
+    bits = {r["name"]: r["weight_bits"] for r in said["errors"]}
+    assert [bits[n] for n in ("x", "conv1", "conv2", "fc")] == [0, "6K1", "8K2", 8]
+    numbers = held(out)
+    digits = {
+        y: max(map(naf_weight, numbers[f"{y}__weights__codes"].astype(int).ravel().tolist()))
+        for y in ("c1", "c2", "c3", "y")
+    }
+    assert (digits["c1"], digits["c2"], digits["c3"]) == (1, 2, 2)
+    assert digits["y"] > 2
+    assert np.abs(numbers["c1__weights__codes"].astype(int)).max() == 16
+    assert said["judgement"]["sqnr_db"] > 15
+    if rounding == "gptq":
+        assert run("build", out, "-o", tmp_path / "p", "--json") == 0
+        engines = json.loads(capsys.readouterr().out)["verification"]["engines"]
+        assert {name: e["wrong"] for name, e in engines.items()} == {"python": 0, "csim": 0}
+
+
+def test_khot_weights_with_khot_scales(
+    capsys: pytest.CaptureFixture[str], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "q.onnx"
+    quantized(capsys, files, out, "--weights", "6k2", "--scales", "khot")
+    codes = [v for n, v in held(out).items() if n.endswith("weights__codes")]
+    assert max(naf_weight(int(c)) for v in codes for c in v.ravel()) == 2
+    assert run("verify", out, "--samples", 4, "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["engines"]["python"]["wrong"] == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("6k0", "--weights must be sums of 1 to 3 signed powers of two, got 6K0"),
+        ("6k9", "--weights must be sums of 1 to 3 signed powers of two, got 6K9"),
+        ("9k2", "--weights must be 2 to 8 bits, got 9K2"),
+        ("k2", "--weights k2: needed are numbers of bits, such as 4, or with K behind 6k2"),
+        ("6k", "--weights 6k: needed are numbers of bits"),
+    ],
+)
+def test_weights_that_no_format_has(
+    capsys: pytest.CaptureFixture[str], files: tuple[Path, Path], weights: str, message: str
+) -> None:
+    for command in ("quantize", "explore"):
+        arguments = (command, files[0], "--data", files[1], "-o", "/nowhere/q.onnx")
+        assert run(*arguments, "--weights", weights) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_a_table_of_the_config_file_says_the_same(
@@ -103,6 +173,12 @@ def test_kinds_of_scales_are_mixed(
         ("fc=W4A4", "--layer fc=W4A4: the host reads its sums whole; leave A out"),
         ("conv1=4", "--layer ...=4: needed is W4A6"),
         ("conv1=W9", "--layer conv1: --weights must be 2 to 8 bits, got 9"),
+        (
+            "conv1=W6K0",
+            "--layer conv1: --weights must be sums of 1 to 3 signed powers of two, got 6K0",
+        ),
+        ("conv1=W9K2", "--layer conv1: --weights must be 2 to 8 bits, got 9K2"),
+        ("conv1=WK2", "--layer ...=WK2: needed is W4A6 or W6K2A6"),
         ("conv1=W0", "--layer conv1: --weights must be 2 to 8 bits, got 0"),
         ("conv1", "--layer conv1: needed is NAME=W4A6"),
         ("conv2=khot", "scales of 'conv2' are khot, those of 'conv1' that it reads free"),
@@ -117,7 +193,11 @@ def test_what_cannot_be_is_named(
 
 
 def test_spellings_read_back() -> None:
-    for given in (Precision(4, 6), Precision(2), Precision(None, 16), Precision(3, 5, Scales.PO2)):
+    w2, w3, k2 = WeightFormat(2), WeightFormat(3), WeightFormat(6, 2)
+    for given in (
+        Precision(w3, 6), Precision(w2), Precision(None, 16), Precision(w3, 5, Scales.PO2),
+        Precision(k2, 8), Precision(k2, None, Scales.KHOT),
+    ):  # fmt: skip
         assert parse_precision(str(given)) == given
     with pytest.raises(OptionError, match="--layer c: --activations must be"):
-        Scheme(layers=(("c", Precision(4, 9)),))
+        Scheme(layers=(("c", Precision(WeightFormat(4), 9)),))

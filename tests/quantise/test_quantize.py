@@ -18,13 +18,14 @@ from onnx import helper
 from onnx.numpy_helper import to_array
 
 from hlsgen.arith.signed_digit import csd_digits
+from hlsgen.arith.weight_format import WeightFormat
 from hlsgen.errors import Loc
 from hlsgen.quantise.fold import fold_affine
 from hlsgen.quantise.graph import FloatGraph, Step, float_model
 from hlsgen.quantise.layer import quantise_layer
 from hlsgen.quantise.moments import moments
 from hlsgen.quantise.prepare import open_float, prepare
-from hlsgen.quantise.scheme import Scheme
+from hlsgen.quantise.scheme import Rounding, Scales, Scheme
 
 ort = pytest.importorskip("onnxruntime")
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -313,6 +314,35 @@ def test_a_bias_far_above_the_weights_stays() -> None:
     assert np.abs(made.bias).max() < 2**31
     np.testing.assert_allclose(made.bias * made.scales * 0.01, bias, rtol=1e-6, atol=0.01)
     np.testing.assert_allclose((made.codes * made.scales)[:, 1], [1.0, -0.5], atol=0.01)
+
+
+@pytest.mark.parametrize("digits", [1, 2])
+@pytest.mark.parametrize("scales", list(Scales))
+def test_a_layer_finds_scales_for_its_khot_codes(digits: int, scales: Scales) -> None:
+    """Against a fine scan of scales, with the codes counted out here."""
+    sums = {s * 2**a for s in (1, -1) for a in range(4)} | {0}
+    codes = sums if digits == 1 else {a + b for a in sums | {16} for b in sums if abs(a + b) <= 15}
+    every = np.array(sorted({c * s for c in codes for s in (1, -1)}))
+    w = np.random.default_rng(2).standard_normal((120, 3))
+    step = Step("Gemm", ("x", "w", "b"), ("y",), (), Loc("m"), True)
+    graph = FloatGraph(
+        "g", "m", 21, {"x": (1, 120)}, ("y",), (step,), {"w": w, "b": np.zeros(3)}, {}
+    )
+    x = np.eye(120)[:, None]
+    found = moments(step, w.shape, zip(x, x, strict=True))
+    scheme = Scheme(
+        weights=WeightFormat(5, digits), rounding=Rounding.NEAREST, scales=scales,
+        bias_correction=False,
+    )  # fmt: skip
+    made = quantise_layer(graph, step, 2.0**-6, 2.0**-4, found, scheme)
+    assert np.isin(made.codes, every).all()
+
+    def error(column: np.ndarray, scale: float) -> float:
+        return float((np.abs(column[:, None] - every * scale).min(axis=1) ** 2).sum())
+
+    best = sum(min(error(c, s) for s in np.geomspace(0.02, 2, 400)) for c in w.T)
+    got = float(((made.codes * made.scales - w) ** 2).sum())
+    assert got <= {Scales.FREE: 1.02, Scales.KHOT: 1.15, Scales.PO2: 1.8}[scales] * best
 
 
 # -- refusals ---------------------------------------------------------------------------------

@@ -9,12 +9,13 @@ torch = pytest.importorskip("torch", reason="hlsgen.train needs torch: pip insta
 
 from scipy.optimize import minimize  # noqa: E402
 
+from hlsgen.arith.weight_format import WeightFormat  # noqa: E402
 from hlsgen.train.quantisers import a2q  # noqa: E402
 from hlsgen.train.quantisers.a2q import A2q, a2q_budget  # noqa: E402
 from hlsgen.train.quantisers.a2qplus import A2qPlus, A2qPlusQuantiser, a2qplus_budget, projected  # noqa: E402
 from hlsgen.train.quantisers.bipolar import TwoBitBipolarQuantiser  # noqa: E402
 from hlsgen.train.quantisers.denseshift import DenseShiftQuantiser, nearest_shifts  # noqa: E402
-from hlsgen.train.quantisers.khot import khot  # noqa: E402
+from hlsgen.train.quantisers.khot import KhotQuantiser  # noqa: E402
 from hlsgen.train.quantisers.qfx import Qfx  # noqa: E402
 from hlsgen.train.quantisers.quantiser import Source  # noqa: E402
 from hlsgen.train.quantisers.selfcompress import SelfCompress  # noqa: E402
@@ -28,7 +29,7 @@ def test_khot_covers_as_many_codes_as_measured(
     digits: int, share: float, of_weights: float
 ) -> None:
     codes = np.arange(-127, 128)
-    exact = np.array([khot(int(c), digits, 8) == c for c in codes])
+    exact = WeightFormat(8, digits).nearest(codes) == codes
     assert exact.mean() == pytest.approx(share, abs=0.01)
     w = np.random.default_rng(0).normal(size=200_000)
     q = np.clip(np.round(w / np.abs(w).max() * 127), -127, 127).astype(int)
@@ -38,8 +39,8 @@ def test_khot_covers_as_many_codes_as_measured(
 def test_khot_is_the_nearest_sum() -> None:
     powers = [0, *(s << e for e in range(7) for s in (1, -1))]
     sums = sorted({a + b for a in powers for b in [*powers, 128, -128] if abs(a + b) <= 127})
-    for code in range(-127, 128):
-        found = khot(code, 2, 8)
+    quantiser = KhotQuantiser(2, 8, (1,))
+    for code, found in zip(range(-127, 128), quantiser.table.tolist(), strict=True):
         assert found in sums
         assert abs(found - code) == min(abs(s - code) for s in sums)
 

@@ -8,7 +8,7 @@ from typing import Any
 from hlsgen.errors import ToolMissing
 from hlsgen.explore.drivers.driver import Drive, Search
 from hlsgen.explore.evaluate import Outcome
-from hlsgen.explore.space import Candidate
+from hlsgen.explore.space import Candidate, Space
 from hlsgen.quantise.scheme import Scales
 
 _GENERATION = 16
@@ -31,7 +31,7 @@ def evolution(search: Search) -> Drive:
     sampler = library.samplers.NSGAIISampler(population_size=_GENERATION, seed=search.seed)
     study = library.create_study(directions=["minimize", "minimize"], sampler=sampler)
     for candidate in _elders(search):
-        study.enqueue_trial(_parameters(candidate))
+        study.enqueue_trial(_parameters(search.space, candidate))
     drawn = 0
     while drawn < search.trials:
         trials = [study.ask() for _ in range(min(_GENERATION, search.trials - drawn))]
@@ -49,25 +49,31 @@ def _elders(search: Search) -> list[Candidate]:
     return sorted(legal, key=lambda c: goal.rank(known[c]))[: _GENERATION // 2]
 
 
-def _parameters(candidate: Candidate) -> Mapping[str, Any]:
-    bits = {f"bits{at}": b for at, b in enumerate(candidate.bits)}
+def _parameters(space: Space, candidate: Candidate) -> Mapping[str, Any]:
+    """What Optuna would have to draw; of formats their place in the row."""
+    own = enumerate(candidate.formats)
+    formats = {f"format{at}": space.formats(at).index(f) for at, f in own}
     free = Scales.FREE in candidate.scales
     kinds = {} if free else {f"scales{k}": str(s) for k, s in enumerate(candidate.scales)}
-    return {"free": free, **bits, **kinds}
+    return {"free": free, **formats, **kinds}
 
 
 def _drawn(search: Search, trial: Any) -> Candidate:
     """A candidate; scales are free for all layers or for none."""
     space, count = search.space, len(search.space.layers)
-    places = range(count + len(space.groups))
-    bits = [trial.suggest_categorical(f"bits{at}", space.widths(at)) for at in places]
+
+    def drawn(at: int) -> int:
+        return trial.suggest_categorical(f"format{at}", range(len(space.formats(at))))
+
+    weights = tuple(space.weights[drawn(at)] for at in range(count))
+    groups = tuple(space.activations[drawn(count + g)] for g in range(len(space.groups)))
     kinds = [str(k) for k in space.scales if k is not Scales.FREE]
     choices = [c for c, there in ((True, Scales.FREE in space.scales), (False, kinds)) if there]
     if trial.suggest_categorical("free", choices):
         scales = (Scales.FREE,) * count
     else:
         scales = tuple(Scales(trial.suggest_categorical(f"scales{k}", kinds)) for k in range(count))
-    return Candidate(tuple(bits[:count]), tuple(bits[count:]), scales)
+    return Candidate(weights, groups, scales)
 
 
 def _values(search: Search, outcome: Outcome) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""From the most bits down, one step at a time where it costs the least damage a LUT."""
+"""From the most codes down, one step at a time where it costs the least damage a LUT."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from hlsgen.explore.drivers.driver import Drive, Search
 from hlsgen.explore.drivers.path import along
 from hlsgen.explore.prediction import Prediction
-from hlsgen.explore.space import Candidate
+from hlsgen.explore.space import Candidate, Space
 
 _SPREAD = 6
 
@@ -29,13 +29,32 @@ def _steps(prediction: Prediction) -> list[Candidate]:
 
 
 def lowered(prediction: Prediction, candidate: Candidate) -> list[Candidate]:
-    """All that have one width less in one place."""
-    found: list[Candidate] = []
-    for at, bits in enumerate(candidate.bits):
-        widths = prediction.space.widths(at)
-        place = widths.index(bits) if bits in widths else 0
-        if place:
-            found.append(candidate.with_bits(at, widths[place - 1]))
+    """All that have a lower format in one place: the next that is predicted to save LUTs.
+
+    Where none is, the next one.
+    """
+    luts = prediction.luts(candidate)
+    rows = _rows(prediction.space, candidate, -1)
+    return [next((c for c in row if prediction.luts(c) < luts), row[0]) for row in rows]
+
+
+def raised(prediction: Prediction, candidate: Candidate) -> list[Candidate]:
+    """All that have a higher format in one place: the next that is predicted to do less damage.
+
+    Where none is, the next one.
+    """
+    damage = prediction.damage(candidate)
+    rows = _rows(prediction.space, candidate, 1)
+    return [next((c for c in row if prediction.damage(c) < damage), row[0]) for row in rows]
+
+
+def _rows(space: Space, candidate: Candidate, way: int) -> list[list[Candidate]]:
+    """For each place all with another format there, up (1) or down (-1), the next one first."""
+    found: list[list[Candidate]] = []
+    for at, own in enumerate(candidate.formats):
+        formats = space.formats(at)[::way]
+        row = [candidate.with_format(at, f) for f in formats[formats.index(own) + 1 :]]
+        found += [row] if row else []
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from hlsgen.explore.drivers.driver import Drive, Search
-from hlsgen.explore.drivers.greedy import lowered, price
+from hlsgen.explore.drivers.greedy import lowered, price, raised
 from hlsgen.explore.goal import Objective
 from hlsgen.explore.prediction import Prediction
 from hlsgen.explore.space import Candidate
@@ -19,11 +19,11 @@ _MISSED = 4  # cheaper candidates that lose a little too much, to be mended
 
 
 def refine(search: Search) -> Drive:
-    """Steps of one width down, or of one layer's scales, by predicted damage a LUT, four at a time.
+    """Steps one format down, or of one layer's scales, by predicted damage a LUT, four at a time.
 
     Accepted steps are taken together if together they are accepted, else the best one of them.
     First of all, candidates that would be better than the best but just miss the goal are given one
-    width more in the four places where that promises most: accuracy is not monotone in bits.
+    format more in the four places where that promises most: accuracy is not monotone in codes.
     """
     for missed in _missed(search):
         yield _raised(search, missed)
@@ -58,11 +58,7 @@ def _missed(search: Search) -> list[Candidate]:
 def _raised(search: Search, missed: Candidate) -> list[Candidate]:
     """The steps up that undo the most predicted damage a LUT."""
     prediction = _prediction(search, missed)
-    found: list[Candidate] = []
-    for at, bits in enumerate(missed.bits):
-        wider = [w for w in search.space.widths(at) if w > bits]
-        if wider:
-            found.append(missed.with_bits(at, wider[0]))
+    found = raised(prediction, missed)
     return sorted(found, key=lambda c: -price(prediction, c, missed))[:_AT_ONCE]
 
 
@@ -94,8 +90,8 @@ def _together(start: Candidate, steps: list[Candidate]) -> Candidate:
     """Every place as the last step that changed it has it."""
     now = start
     for step in steps:
-        for at, (before, after) in enumerate(zip(start.bits, step.bits, strict=True)):
-            now = now if before == after else now.with_bits(at, after)
+        for at, (before, after) in enumerate(zip(start.formats, step.formats, strict=True)):
+            now = now if before == after else now.with_format(at, after)
         kinds: list[Scales] = []
         for own, before, after in zip(now.scales, start.scales, step.scales, strict=True):
             kinds.append(own if before is after else after)

@@ -124,7 +124,9 @@ TASKS = {
     t.name: t
     for t in (
         Task("digits", DigitsCnn, Training(30, 2e-3), Training(40, 1e-3), 32, shift=1),
-        Task("fashion", FashionCnn, Training(12, 2e-3), Training(30, 2e-3), 256, shift=2, mirror=True),
+        Task(
+            "fashion", FashionCnn, Training(12, 2e-3), Training(30, 2e-3), 256, shift=2, mirror=True
+        ),
     )
 }
 

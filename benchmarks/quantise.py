@@ -145,14 +145,19 @@ def theirs(model: Path, calibrate: Part, folder: Path) -> Path:
 
 
 def figure(y: np.ndarray, want: np.ndarray, labels: np.ndarray | None) -> str:
-    """Accuracy, or agreement with the float network; and the signal over the error."""
+    """Accuracy, or agreement with the float network; and the signal over the error.
+
+    Behind an accuracy stands the agreement, too.
+    """
     error = ((y.astype(float) - want) ** 2).sum()
     level = f" {10 * np.log10((want.astype(float) ** 2).sum() / error):.1f} dB" if error else ""
     if y[0].size != y.shape[-1]:
         return level.strip()
     top, wanted = (v.reshape(len(v), -1).argmax(axis=1) for v in (y, want))
-    share = (top == (wanted if labels is None else labels)).mean()
-    return f"{share:.2%}{level}"
+    agreement = f"{(top == wanted).mean():.2%}"
+    if labels is None:
+        return f"{agreement}{level}"
+    return f"{(top == labels).mean():.2%} ({agreement} as float){level}"
 
 
 def row(name: str, tests: int, folder: Path) -> list[str]:
@@ -175,8 +180,10 @@ def row(name: str, tests: int, folder: Path) -> list[str]:
             cells.append(f"refused: {error.message[:40]}")
             continue
         j = made.judgement
-        share = j.agreement if j.accuracy is None else j.accuracy
-        cells.append(f"{'' if share is None else f'{share:.2%} '}{j.sqnr_db:.1f} dB")
+        alike = "" if j.agreement is None else f"{j.agreement:.2%} "
+        if j.accuracy is not None:
+            alike = f"{j.accuracy:.2%} ({alike}as float) "
+        cells.append(f"{alike}{j.sqnr_db:.1f} dB")
     return cells
 
 

@@ -23,21 +23,16 @@ from hlsgen.emit.rtl.emit import ADD3, Rtl, bits_of
 from hlsgen.emit.rtl.stream.emit import StreamRtl
 from hlsgen.errors import HlsgenError, OptionError
 
-_XILINX = (
-    "hierarchy -check -top {top}; proc; techmap -map luts.v; opt_expr; opt_clean; wreduce; "
-    "opt_clean; {adders}flatten; synth_xilinx -family xcup -flatten -noiopad "
-    "-nowidelut{dsp} -top {top}; tee -q -o stat.json stat -json; json -o netlist.json {top}"
+_FPGA = (
+    "hierarchy -check -top {top}; {keep}proc; techmap -map luts.v; opt_expr; opt_clean; wreduce; "
+    "opt_clean; {adders}flatten; synth_xilinx -family xcup -flatten -noiopad -nowidelut{dsp} "
+    "-top {top}; "
 )
 # Adders before all else, so that each stays one carry chain (build/techmaps.py). alumacc takes
 # products, too, which DSPs then do not get.
-CHAINS = "techmap -map chains.v; alumacc; opt_clean; "
-_IN_LUTS = {"adders": CHAINS, "dsp": " -nodsp"}
+_IN_LUTS = {"adders": "techmap -map chains.v; alumacc; opt_clean; ", "dsp": " -nodsp"}
 _IN_DSPS = {"adders": "", "dsp": ""}
-_BATCH = (
-    "hierarchy -check -top batch; setattr -mod -set keep_hierarchy 1 {tops}; proc; techmap -map "
-    "luts.v; opt_expr; opt_clean; wreduce; opt_clean; {adders}flatten; synth_xilinx "
-    "-family xcup -flatten -noiopad -nowidelut -nodsp -top batch; tee -q -o stat.json stat -json"
-)
+_STAT = "tee -q -o stat.json stat -json; "
 _ASIC = (
     "hierarchy -check -top {top}; proc; techmap -map luts.v; synth -flatten -top {top}; "
     "dfflibmap -liberty cells.lib; "
@@ -46,6 +41,8 @@ _ASIC = (
 )
 
 LUTS = r"LUT[1-6]|LUT6_2"
+FLIP_FLOPS = r"FD[A-Z]+(_1)?"
+DSPS = r"DSP48E[12]?|DSP58"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +93,15 @@ class Synthesis:
         return {"format": 1, **asdict(self)}
 
 
+def fpga_flow(top: str, *, dsp: bool = False, keep: str = "") -> str:
+    """The commands from read files to the primitives of UltraScale+.
+
+    `dsp` lets the tool take DSPs; `keep` selects modules whose borders stay.
+    """
+    kept = f"setattr -mod -set keep_hierarchy 1 {keep}; " if keep else ""
+    return _FPGA.format(top=top, keep=kept, **(_IN_DSPS if dsp else _IN_LUTS))
+
+
 def synthesise(
     rtl: Rtl | StreamRtl, liberty: Path | None = None, *, dsp: bool = False
 ) -> Synthesis:
@@ -111,7 +117,7 @@ def synthesise(
             (work / file).write_text(text, encoding="utf-8")
         read = f"read_verilog -sv {' '.join(rtl.files)}; "
         if liberty is None:
-            flow = _XILINX.format(top=rtl.top, **(_IN_DSPS if dsp else _IN_LUTS))
+            flow = fpga_flow(rtl.top, dsp=dsp) + _STAT + f"json -o netlist.json {rtl.top}"
             yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
             counts = cell_counts(work / "stat.json", rtl.top, yosys.version)
             fpga, asic = _fpga(counts, depth(work / "netlist.json", rtl.top)), None
@@ -139,11 +145,11 @@ def batch_luts(designs: Sequence[Rtl]) -> list[int]:
         files = {file: text for rtl in designs for file, text in rtl.files.items()}
         for file, text in {"batch.sv": _side_by_side(designs), **files, **TECHMAPS}.items():
             (work / file).write_text(text, encoding="utf-8")
-        flow = _BATCH.format(tops=" ".join(rtl.top for rtl in designs), adders=CHAINS)
+        flow = fpga_flow("batch", keep=" ".join(rtl.top for rtl in designs)) + _STAT
         read = f"read_verilog -sv batch.sv {' '.join(files)}; "
         yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
         path = work / "stat.json"
-        return [_sum_of(cell_counts(path, rtl.top, yosys.version), LUTS) for rtl in designs]
+        return [sum_of(cell_counts(path, rtl.top, yosys.version), LUTS) for rtl in designs]
 
 
 def _side_by_side(designs: Sequence[Rtl]) -> str:
@@ -185,21 +191,27 @@ def cell_counts(path: Path, top: str, version: str) -> dict[str, int]:
         ) from error
 
 
-def _sum_of(counts: Mapping[str, int], pattern: str) -> int:
+def sum_of(counts: Mapping[str, int], pattern: str) -> int:
+    """How many cells have a kind of this pattern."""
     return sum(n for kind, n in counts.items() if re.fullmatch(pattern, kind))
 
 
+def bram18_of(counts: Mapping[str, int]) -> int:
+    """Block RAMs; one of 36 Kbit is two."""
+    return sum_of(counts, r"RAMB18E[12]") + 2 * sum_of(counts, r"RAMB36E[12]")
+
+
 def _fpga(counts: Mapping[str, int], deep: Depth) -> FpgaCost:
-    carry4 = _sum_of(counts, "CARRY4") + 2 * _sum_of(counts, "CARRY8")
+    carry4 = sum_of(counts, "CARRY4") + 2 * sum_of(counts, "CARRY8")
     return FpgaCost(
-        lut=_sum_of(counts, LUTS),
-        inverters=_sum_of(counts, "INV"),
-        ff=_sum_of(counts, r"FD[A-Z]+(_1)?"),
+        lut=sum_of(counts, LUTS),
+        inverters=sum_of(counts, "INV"),
+        ff=sum_of(counts, FLIP_FLOPS),
         carry4=carry4,
         carry8=-(-carry4 // 2),
-        dsp=_sum_of(counts, r"DSP48E[12]?|DSP58"),
-        bram18=_sum_of(counts, r"RAMB18E[12]") + 2 * _sum_of(counts, r"RAMB36E[12]"),
-        lutram=_sum_of(counts, r"RAM\d+[A-Z0-9]*|SRL\w+"),
+        dsp=sum_of(counts, DSPS),
+        bram18=bram18_of(counts),
+        lutram=sum_of(counts, r"RAM\d+[A-Z0-9]*|SRL\w+"),
         lut_levels=deep.lut_levels,
         carry_chains=deep.carry_chains,
     )

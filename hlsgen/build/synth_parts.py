@@ -7,7 +7,6 @@ large for one piece still goes through: Yosys sees one part after the other.
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hlsgen.build.synth import CHAINS, LUTS
+from hlsgen.build.synth import DSPS, FLIP_FLOPS, LUTS, bram18_of, fpga_flow, sum_of
 from hlsgen.build.techmaps import TECHMAPS
 from hlsgen.build.yosys import ULTRASCALE, find_yosys
 from hlsgen.emit.rtl.stream.emit import StreamRtl
@@ -23,11 +22,6 @@ from hlsgen.emit.serving import serving
 from hlsgen.errors import HlsgenError
 from hlsgen.fold.use import Use, total
 
-_FLOW = (
-    "hierarchy -check -top {top}; setattr -mod -set keep_hierarchy 1 {top}/t:* %M; proc; "
-    "techmap -map luts.v; opt_expr; opt_clean; wreduce; opt_clean; {adders}flatten; "
-    "synth_xilinx -family xcup -flatten -noiopad -nowidelut{dsp} -top {top}; json -o netlist.json"
-)
 # LUTs that a cell of distributed memory takes in UltraScale+ (UG974).
 _MEMORY_LUTS = {
     "RAM32X1S": 1, "RAM32X1D": 2, "RAM64X1S": 1, "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4,
@@ -71,7 +65,7 @@ def part_uses(rtl: StreamRtl, *, dsp: bool = False) -> dict[str, Use]:
         work = Path(name)
         for file, text in {**rtl.files, **TECHMAPS}.items():
             (work / file).write_text(text, encoding="utf-8")
-        flow = _FLOW.format(top=rtl.top, adders="" if dsp else CHAINS, dsp="" if dsp else " -nodsp")
+        flow = fpga_flow(rtl.top, dsp=dsp, keep=f"{rtl.top}/t:* %M") + "json -o netlist.json"
         read = f"read_verilog -sv {' '.join(rtl.files)}; "
         yosys.run(f"read_verilog -lib +/xilinx/cells_sim.v; {ULTRASCALE}; {read}{flow}", work)
         try:
@@ -98,13 +92,10 @@ def _parts(netlist: Mapping[str, Any], top: str) -> dict[str, Use]:
 
 
 def _use(cells: Counter[str]) -> Use:
-    def count(pattern: str) -> int:
-        return sum(n for kind, n in cells.items() if re.fullmatch(pattern, kind))
-
     return Use(
-        lut=count(LUTS) + sum(_MEMORY_LUTS.get(kind, 0) * n for kind, n in cells.items()),
-        ff=count(r"FD[A-Z]+(_1)?"),
-        dsp=count(r"DSP48E[12]?|DSP58"),
-        bram18=count(r"RAMB18E[12]") + 2 * count(r"RAMB36E[12]"),
-        uram=count(r"URAM288(_BASE)?"),
+        lut=sum_of(cells, LUTS) + sum(_MEMORY_LUTS.get(kind, 0) * n for kind, n in cells.items()),
+        ff=sum_of(cells, FLIP_FLOPS),
+        dsp=sum_of(cells, DSPS),
+        bram18=bram18_of(cells),
+        uram=sum_of(cells, r"URAM288(_BASE)?"),
     )

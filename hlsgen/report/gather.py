@@ -181,7 +181,7 @@ def _board(
         board.budget.source,
         tuple(
             _resource(board, key, name, estimates.get(key), counts.get(key), units)
-            for key, name in _KINDS
+            for key, name in RESOURCES
         ),
         tuple(units),
     )
@@ -208,7 +208,7 @@ def _resource(
     )
 
 
-_KINDS = (("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"))
+RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"))
 
 
 def _memory(

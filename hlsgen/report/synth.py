@@ -30,13 +30,12 @@ def synthesised(
     Yosys may take DSPs if some layer asks for them. Standard cells have no adder of three operands:
     adder graphs of two and of three are both synthesised, and the smaller design counts.
     """
-    chosen = project.options.arithmetic.values()
-    dsp = bool({Arithmetic.DSP, Arithmetic.DSP_PACKED} & {*chosen})
+    dsp = takes_dsps(project)
     if project.options.io is Io.STREAM:
         if clock_ns != 0 or max_latency:
             raise OptionError("a streaming network is folded for its clock: build it for another")
         return synthesise(project_stream_rtl(project), liberty, dsp=dsp)
-    both = liberty is not None and Arithmetic.SHIFT_ADD in chosen
+    both = liberty is not None and Arithmetic.SHIFT_ADD in project.options.arithmetic.values()
     found = [
         synthesise(
             project_rtl(project, clock_ns, max_latency=max_latency, operands=operands),
@@ -46,6 +45,11 @@ def synthesised(
         for operands in ((2, 3) if both else (3,))
     ]
     return min(found, key=lambda s: s.asic.area if s.asic else 0.0)
+
+
+def takes_dsps(project: Project) -> bool:
+    """Whether some layer was given DSPs."""
+    return bool({Arithmetic.DSP, Arithmetic.DSP_PACKED} & {*project.options.arithmetic.values()})
 
 
 def show(result: Synthesis) -> None:

@@ -12,14 +12,13 @@ from rich.table import Table
 
 from hlsgen.build.project import Project, hls_options, project_stream_rtl
 from hlsgen.build.synth_parts import layer_uses
-from hlsgen.emit.arithmetic import Arithmetic
 from hlsgen.emit.hls import design_of
 from hlsgen.emit.streaming import Io
 from hlsgen.errors import OptionError
 from hlsgen.fold.estimate import estimate
-from hlsgen.fold.use import KINDS, Use, total
-
-_HEADS = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18", "uram": "URAM"}
+from hlsgen.fold.use import Use, total
+from hlsgen.report.gather import RESOURCES
+from hlsgen.report.synth import takes_dsps
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,8 @@ def layer_counts(project: Project) -> list[LayerCount]:
     if project.options.io is not Io.STREAM:
         raise OptionError("--layers counts streaming designs: build it with --io stream")
     design = design_of(project.network.graph, hls_options(project.options))
-    chosen = {*project.options.arithmetic.values()}
-    dsp = bool({Arithmetic.DSP, Arithmetic.DSP_PACKED} & chosen)
     functions = {o.function: o.node.output for o in design.operators}
-    found = layer_uses(project_stream_rtl(project), functions, dsp=dsp)
+    found = layer_uses(project_stream_rtl(project), functions, dsp=takes_dsps(project))
     guess = estimate(design)
     rows = [
         LayerCount(layer.name, layer.operator, layer.use, found.get(layer.node, Use()))
@@ -75,13 +72,17 @@ def show_layers(counts: Sequence[LayerCount]) -> None:
     whole = LayerCount(
         "all", "", total(c.estimated for c in counts), total(c.measured for c in counts)
     )
-    kinds = [k for k in KINDS if getattr(whole.estimated, k) or getattr(whole.measured, k)]
+    shown = {
+        kind: head
+        for kind, head in RESOURCES
+        if getattr(whole.estimated, kind) or getattr(whole.measured, kind)
+    }
     table = Table(box=None, title="estimated (HLS C++) > counted by Yosys (SystemVerilog)")
     table.add_column("operator")
     table.add_column("layer")
-    for kind in kinds:
-        table.add_column(_HEADS[kind], justify="right")
+    for head in shown.values():
+        table.add_column(head, justify="right")
     for c in (*counts, whole):
-        pairs = [(getattr(c.estimated, k), getattr(c.measured, k)) for k in kinds]
+        pairs = [(getattr(c.estimated, k), getattr(c.measured, k)) for k in shown]
         table.add_row(c.operator, c.name, *(f"{a:,.0f} > {b:,.0f}" for a, b in pairs))
     Console().print(table)
